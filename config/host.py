@@ -1,0 +1,316 @@
+"""The host's file: TOML text → one frozen, validated object, or every fault in it at once.
+
+The words are fixed in DESIGN.md §7. A rule's and the calendar's keys belong to `policy`, which the registry shares.
+The checking walks once from the tables down to their values; a fault knows its path and gets its line at the end.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from config import checks
+from config.checks import Check, each_of, fields, one_of
+from config.document import read_document
+from config.finding import WHOLE_FILE, ConfigError, Finding, located
+from policy.calendar import Calendar, parse_calendar
+from policy.fault import Fault, Faulty
+from policy.model import Direction
+from policy.rule import KEYS as RULE_KEYS
+from policy.rule import Rule, parse_rule
+from policy.uid import UidForm
+
+SIZE_MAX_BYTES: Final = 1 << 20
+TABLES_MAX: Final = 32
+"""Readers, outputs and services of one host: pcscd itself knows 16 readers."""
+PULSE_S: Final = 3.0
+MAX_PULSE_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostSection:
+    """Which host this is, where its school is, and where it keeps what it knows."""
+
+    name: str
+    timezone: ZoneInfo
+    state_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySection:
+    """Where the registry answers; no slash at the end."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """One reader: how it is found, and what it serves.
+
+    Of `match`, a shell pattern on its PC/SC name, and `usb_port` exactly one is given. `absent_ms` is how long a card
+    must be out of the field to count as removed.
+    """
+
+    name: str
+    kind: str
+    service: str
+    match: str | None = None
+    usb_port: str | None = None
+    direction: Direction | None = None
+    outputs: tuple[str, ...] = ()
+    uid_form: UidForm = UidForm.AS_SENT
+    absent_ms: int = 200
+    tap_on_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputConfig:
+    """One output: what it moves and for how long; a grant during a pulse extends it, up to `max_pulse_s`."""
+
+    name: str
+    kind: str
+    path: Path
+    pulse_s: float = PULSE_S
+    max_pulse_s: float = MAX_PULSE_S
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """All that a host's file says; `warnings` are doubts that stop nothing."""
+
+    host: HostSection
+    registry: RegistrySection | None
+    readers: tuple[ReaderConfig, ...]
+    outputs: tuple[OutputConfig, ...]
+    services: Mapping[str, Rule]
+    calendar: Calendar
+    warnings: tuple[Finding, ...]
+
+
+def load(path: Path) -> HostConfig:
+    """Read a host's file; ConfigError, with the file's name, if it cannot be read or anything in it is wrong."""
+    try:
+        return parse(_text(path))
+    except ConfigError as error:
+        raise ConfigError(path, error.findings) from None
+
+
+def parse(text: str) -> HostConfig:
+    """Make the configuration of a text; ConfigError with all that is wrong, in line order, whatever the text is."""
+    document = read_document(text)
+    try:
+        sections = _sections(document.table)
+    except Faulty as faulty:
+        raise ConfigError(None, located(faulty.faults, document.lines)) from None
+    return HostConfig(
+        host=sections["host"],
+        registry=sections.get("registry"),
+        readers=sections.get("reader", ()),
+        outputs=sections.get("output", ()),
+        services=sections.get("service", MappingProxyType({})),
+        calendar=sections.get("calendar", Calendar()),
+        warnings=located(_doubts(sections), document.lines),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(None, [Finding(WHOLE_FILE, "", reason, "a file that can be read")]) from None
+    if len(data) > SIZE_MAX_BYTES:
+        raise ConfigError(None, [Finding(WHOLE_FILE, "", "more than 1 MiB", "a host's file of some kilobytes")])
+    try:
+        return data.decode("utf-8-sig")  # a Windows editor may put a byte order mark first
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        finding = Finding(line, "", f"the byte 0x{data[error.start]:02X}", "text in UTF-8; save the file as that")
+        raise ConfigError(None, [finding]) from None
+
+
+def _sections(document: Mapping[str, Any]) -> dict[str, Any]:
+    services = _service_names(document)
+    outputs = _names(document.get("output", []))
+    by_name: dict[str, Check[Any]] = {
+        "host": _host,
+        "registry": _registry,
+        "reader": each_of(_reader_check(services, outputs), TABLES_MAX, "tables, each headed [[reader]]"),
+        "output": each_of(_output_check(), TABLES_MAX, "tables, each headed [[output]]"),
+        "service": _services,
+        "calendar": lambda value: parse_calendar(checks.table(value)),
+    }
+    return fields(document, by_name, required={"host"})
+
+
+def _service_names(document: Mapping[str, Any]) -> frozenset[str] | None:
+    """Tell the services that a reader can name; None if any: those of the registry are not known here."""
+    services = document.get("service", {})
+    if not isinstance(services, Mapping) or ("registry" in document and not services):
+        return None
+    return frozenset(services)
+
+
+def _names(tables: object) -> frozenset[str] | None:
+    """Tell the names that tables have; None if not all can be told, so that one fault is not told twice."""
+    if not isinstance(tables, list):
+        return None
+    names = [each.get("name") if isinstance(each, Mapping) else None for each in tables]
+    known = frozenset(name for name in names if isinstance(name, str))
+    return known if all(isinstance(name, str) for name in names) else None
+
+
+def _host(value: object) -> HostSection:
+    by_name = {"name": checks.name, "timezone": checks.timezone, "state_dir": checks.absolute_path}
+    return HostSection(**fields(checks.table(value), by_name, required=by_name))
+
+
+def _registry(value: object) -> RegistrySection:
+    return RegistrySection(**fields(checks.table(value), {"url": checks.url}, required={"url"}))
+
+
+# Readers and outputs: what all kinds have, and what each kind has beside it
+
+
+def _reader_check(services: frozenset[str] | None, outputs: frozenset[str] | None) -> Check[ReaderConfig]:
+    by_kind: dict[str, dict[str, Check[Any]]] = {
+        "pcsc": {
+            "match": checks.distinct(checks.shell_pattern, "another reader"),
+            "usb_port": checks.distinct(checks.usb_port, "another reader"),
+        },
+    }
+    common: dict[str, Check[Any]] = {
+        "name": checks.distinct(checks.name, "another reader"),
+        "kind": checks.kind_of(by_kind, later=("nfc", "serial", "osdp", "hid")),
+        "service": checks.name if services is None else one_of(services, "a service"),
+        "direction": checks.choice(Direction),
+        "outputs": _output_names(one_of(outputs, "an output")),
+        "uid_form": checks.choice(UidForm),
+        "absent_ms": checks.whole(50, 5000),
+        "tap_on_start": checks.flag,
+    }
+
+    def check(value: object) -> ReaderConfig:
+        given = checks.table(value)
+        faults = _one_way_to_find(given) if given.get("kind") == "pcsc" else []
+        known = _known(given, common, by_kind)
+        return ReaderConfig(**fields(given, known, {"name", "kind", "service"}, also=faults))
+
+    return check
+
+
+def _output_names(check_one: Check[str]) -> Check[tuple[str, ...]]:
+    def check(value: object) -> tuple[str, ...]:
+        once = checks.distinct(check_one, "this list")
+        return each_of(once, TABLES_MAX, "a list of outputs' names")(value)
+
+    return check
+
+
+def _one_way_to_find(given: Mapping[str, object]) -> list[Fault]:
+    if "match" in given and "usb_port" in given:
+        return [Fault(("usb_port",), "usb_port beside match", "only one of them")]
+    if "match" not in given and "usb_port" not in given:
+        return [Fault((), "neither match nor usb_port", "one of them")]
+    return []
+
+
+def _output_check() -> Check[OutputConfig]:
+    by_kind: dict[str, dict[str, Check[Any]]] = {"record": {"path": checks.absolute_path}}
+    common: dict[str, Check[Any]] = {
+        "name": checks.distinct(checks.name, "another output"),
+        "kind": checks.kind_of(by_kind, later=("gpio", "serial-relay", "command", "osdp")),
+        "pulse_s": _PULSE_S,
+        "max_pulse_s": _PULSE_S,
+    }
+
+    def check(value: object) -> OutputConfig:
+        given = checks.table(value)
+        known = _known(given, common, by_kind)
+        required = {"name", "kind", "path"} if given.get("kind") == "record" else {"name", "kind"}
+        return OutputConfig(**fields(given, known, required, also=_pulse_within_bound(given)))
+
+    return check
+
+
+_PULSE_S: Final = checks.number(0.1, 60)
+
+
+def _pulse_within_bound(given: Mapping[str, object]) -> list[Fault]:
+    try:
+        pulse_s, max_pulse_s = _PULSE_S(given.get("pulse_s", PULSE_S)), _PULSE_S(given.get("max_pulse_s", MAX_PULSE_S))
+    except Faulty:
+        return []  # the key's own check tells it
+    if pulse_s <= max_pulse_s:
+        return []
+    if "pulse_s" in given:
+        return [Fault(("pulse_s",), f"{pulse_s:g}", f"at most max_pulse_s, which is {max_pulse_s:g}")]
+    return [Fault(("max_pulse_s",), f"{max_pulse_s:g}", f"at least pulse_s, which is {pulse_s:g}")]
+
+
+def _known(
+    given: Mapping[str, object],
+    common: Mapping[str, Check[Any]],
+    by_kind: Mapping[str, Mapping[str, Check[Any]]],
+) -> dict[str, Check[Any]]:
+    """Give the checks of a table's keys by its kind; of a kind that is not there, keys of its own are let through."""
+    kind = given.get("kind")
+    own = by_kind.get(kind) if isinstance(kind, str) else None
+    if own is None:
+        own = {key: _anything for key in given if key not in common}
+    return {**common, **own}
+
+
+def _anything(value: object) -> object:
+    return value
+
+
+def _services(value: object) -> Mapping[str, Rule]:
+    tables = checks.table(value)
+    if len(tables) > TABLES_MAX:
+        raise Faulty([Fault((), f"{len(tables)} services", f"at most {TABLES_MAX}")])
+    return MappingProxyType(fields(tables, {name: _rule_check(name) for name in tables}, required=()))
+
+
+def _rule_check(service: str) -> Check[Rule]:
+    def check(value: object) -> Rule:
+        given = checks.table(value)
+        faults = [*checks.faults_in(checks.name, service), *checks.unknown_keys(given, RULE_KEYS)]
+        try:
+            rule = parse_rule({key: each for key, each in given.items() if key in RULE_KEYS}, service=service)
+        except Faulty as faulty:
+            raise Faulty([*faults, *faulty.faults]) from None
+        if faults:
+            raise Faulty(faults)
+        return rule
+
+    return check
+
+
+# What stops nothing
+
+
+def _doubts(sections: Mapping[str, Any]) -> Iterator[Fault]:
+    readers: tuple[ReaderConfig, ...] = sections.get("reader", ())
+    if "registry" in sections:
+        yield from _until_the_registry_speaks(sections)
+    if not readers:
+        yield Fault((), "no reader", "at least one [[reader]], unless cards are read elsewhere")
+    for service in sections.get("service", {}):
+        if all(reader.service != service for reader in readers):
+            yield Fault(("service", service), "a service that no reader uses", f'a reader with service = "{service}"')
+    moved = {output for reader in readers for output in reader.outputs}
+    for place, output in enumerate(sections.get("output", ())):
+        if output.name not in moved:
+            expected = f'"{output.name}" among the outputs of a reader'
+            yield Fault(("output", place), "an output that no reader uses", expected)
+
+
+def _until_the_registry_speaks(sections: Mapping[str, Any]) -> Iterator[Fault]:
+    for key, what in (("service", "local service tables"), ("calendar", "a local calendar")):
+        if sections.get(key):
+            verb = "serves" if key == "calendar" else "serve"
+            yield Fault((key,), f"{what} beside [registry]", f"none; {what} {verb} until the first snapshot")

@@ -1,0 +1,26 @@
+"""The face of every output: it takes a command and has moved when it returns, or says why it has not."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class OutputFault(Exception):
+    """An output did not move: the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One granted tap's command. `pulse_s` is how long the output stays moved; it ends the pulse by itself."""
+
+    tap_id: str
+    pulse_s: float
+
+
+class Output(Protocol):
+    """Something that a granted tap moves. Making one, closing it or making it anew moves nothing."""
+
+    def move(self, command: Command, /) -> None:
+        """Carry the command out. Returns when the output has taken it; raises OutputFault when it has not."""
+
+    def close(self) -> None:
+        """Let go of the device, unmoved."""

@@ -1,0 +1,68 @@
+"""An output's own thread: a reader hands a command over and goes on; a slow or dead output delays nobody's tap."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from outputs.output import Command, Output, OutputFault
+
+MOST_WAITING: Final = 16  # commands older than sixteen pupils are of no use to anybody at the door
+Told = Callable[[str | None], None]  # None: done; else why it failed
+
+
+class OutputWorker:
+    """Moves one output, command by command, and tells what became of each. An output that fails is opened anew at the next command."""
+
+    def __init__(self, name: str, make: Callable[[], Output]) -> None:
+        """Start the thread, which opens the output by `make` (raises OutputFault where it cannot)."""
+        self.fault: str | None = None
+        self._make = make
+        self._output: Output | None = None
+        self._commands: queue.Queue[tuple[Command, Told] | None] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._work, name=f"output {name}", daemon=True)
+        self._thread.start()
+
+    def hand_over(self, command: Command, told: Told) -> bool:
+        """Hand a command over without waiting; `told` is called once, on the output's thread, when it is done or has failed.
+
+        False where too many wait already: that one is not carried out.
+        """
+        try:
+            self._commands.put_nowait((command, told))
+        except queue.Full:
+            return False
+        return True
+
+    def stop(self, timeout_s: float) -> None:
+        """Carry out what was handed over, as far as the time goes, and close the output."""
+        try:
+            self._commands.put(None, timeout=timeout_s)
+        except queue.Full:
+            return
+        self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        self._try(lambda _output: None)
+        while (taken := self._commands.get()) is not None:
+            command, told = taken
+            self._try(lambda output, command=command: output.move(command))  # type: ignore[misc]
+            told(self.fault)
+        self._close()
+
+    def _try(self, act: Callable[[Output], None]) -> None:
+        """Act on the output, opened where it is not; `fault` says afterwards why that failed, or None."""
+        try:
+            if self._output is None:
+                self._output = self._make()
+            act(self._output)
+        except OutputFault as fault:
+            self.fault = str(fault)
+            self._close()
+        else:
+            self.fault = None
+
+    def _close(self) -> None:
+        if self._output is not None:
+            self._output.close()
+            self._output = None

@@ -1,0 +1,1 @@
+"""What cards are read with: pure frame parsers and presence, and one thin shell for each library."""

@@ -1,0 +1,167 @@
+"""Feeding a host by hand: a cards file becomes the next cache file, whole or not at all (DESIGN.md §3, §7)."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from sync import current
+from sync.cache import SCHEMA_VERSION, CacheInfo, read_info
+from sync.card_row import COLUMNS, DIGEST_MODULUS, row_digest, to_row
+from sync.cards_file import ListedCard, parse
+from sync.durable import move_file
+from sync.faults import BadRow, CacheFault, CardsFileFault
+from sync.site_key import SiteKey
+
+LISTED_BAD_ROWS: Final = 1000
+_BATCH_ROWS: Final = 5000
+
+
+def import_cards(
+    source: Iterable[bytes],
+    state_dir: Path,
+    key: SiteKey,
+    *,
+    progress: Callable[[int], None] = lambda _bytes: None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> CacheInfo:
+    """Replace the cards that the host holds by those of a CSV file, given as its lines; a running daemon takes them up between taps.
+
+    `progress` is told the bytes read so far. Raises CardsFileFault when any row is bad: nothing is changed then. OSError and CacheFault
+    say what the disk did. Memory is bounded: rows are staged in a file and sorted there.
+    """
+    with current.changing(state_dir):
+        version = _next_version(state_dir)
+        staged = state_dir / "import.db"
+        try:
+            _discard(staged)
+            with closing(_Stage(staged)) as stage:
+                stage.take(parse(_reported(source, progress), version), key)
+                stage.refuse_bad_rows()
+                stage.finish(version, now())
+            target = state_dir / f"cache-{version}.db"
+            move_file(staged, target)
+        except sqlite3.Error as error:
+            raise CacheFault(f"{staged}: {error}; the cards are as they were") from error
+        finally:
+            _discard(staged)
+        current.switch(state_dir, target.name, version)
+    with closing(sqlite3.connect(f"file:{target}?mode=ro&immutable=1", uri=True)) as db:
+        return read_info(db, target)
+
+
+def _next_version(state_dir: Path) -> int:
+    """One more than the last version ever given, even when `current` was lost: an event names the version it was decided on."""
+    try:
+        return current.read(state_dir).version + 1
+    except CacheFault:
+        return current.rebuild(state_dir).version + 1
+
+
+def _reported(lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+    read_bytes = 0
+    for place, line in enumerate(lines):
+        read_bytes += len(line)
+        if place % _BATCH_ROWS == 0:
+            progress(read_bytes)
+        yield line
+    progress(read_bytes)
+
+
+class _Stage:
+    """A cache file in the making: rows as they come, then sorted by key into the table that will serve."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bad: list[BadRow] = []
+        self._bad_total = 0
+        self._digest = 0
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        self._db: Any = Database(path)  # sqlite-utils types its tables loosely
+        self._db.conn.execute("PRAGMA journal_mode = OFF")  # an import that dies leaves a file that nobody looks at
+        self._db.conn.execute("PRAGMA synchronous = OFF")  # synced once, when it is whole
+        self._db.table("staged").create({"line": int, **_TYPES})
+
+    def take(self, rows: Iterable[ListedCard | BadRow], key: SiteKey) -> None:
+        self._db.table("staged").insert_all(self._good(rows, key), batch_size=_BATCH_ROWS)
+        self._list_doubles()
+
+    def _good(self, rows: Iterable[ListedCard | BadRow], key: SiteKey) -> Iterator[dict[str, object]]:
+        for row in rows:
+            if isinstance(row, BadRow):
+                self._list(row)
+            else:
+                laid = to_row(key.card_key(row.uid), row.card)
+                self._digest += int.from_bytes(row_digest(laid[:-1]), "big")
+                yield {"line": row.line, **laid._asdict()}
+
+    def _list_doubles(self) -> None:
+        """A UID that stands twice names two cards: both lines are told, the UID is not kept and so cannot be."""
+        doubled = self._db.query(
+            "SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY key) AS first FROM staged) WHERE line > first ORDER BY line"
+        )
+        for row in doubled:
+            self._list(BadRow(row["line"], "", f"uid: stands already in line {row['first']}"))
+
+    def _list(self, bad: BadRow) -> None:
+        self._bad_total += 1
+        if len(self._bad) < LISTED_BAD_ROWS:
+            self._bad.append(bad)
+
+    def refuse_bad_rows(self) -> None:
+        if self._bad_total:
+            raise CardsFileFault(sorted(self._bad, key=lambda bad: bad.line), self._bad_total)
+
+    def finish(self, version: int, imported_at: datetime) -> None:
+        columns = ", ".join(COLUMNS)
+        self._db.table("cards").create(_TYPES, pk="key", not_null=set(COLUMNS) - _NULLABLE, strict=True)
+        self._rebuild_without_rowid()
+        self._db.execute(f"INSERT INTO cards ({columns}) SELECT {columns} FROM staged ORDER BY key")  # noqa: S608  our own names
+        self._db.table("meta").create({"name": str, "value": str}, pk="name")
+        self._db.table("meta").insert_all(
+            {"name": name, "value": value}
+            for name, value in {
+                "schema": str(SCHEMA_VERSION),
+                "version": str(version),
+                "cards": str(self._db.table("cards").count),
+                "imported_at": imported_at.isoformat(),
+                "digest": f"{self._digest % DIGEST_MODULUS:064x}",
+            }.items()
+        )
+        self._db.table("staged").drop()
+        self._db.conn.commit()
+        self._db.vacuum()
+
+    def _rebuild_without_rowid(self) -> None:
+        """The key is the row's place: a lookup is one descent. sqlite-utils has no word for WITHOUT ROWID."""
+        schema = self._db.table("cards").schema
+        self._db.table("cards").drop()
+        self._db.execute(schema.rstrip().removesuffix("STRICT").rstrip() + " STRICT, WITHOUT ROWID")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+_TYPES: Final[dict[str, type]] = {
+    "key": bytes,
+    "card": str,
+    "person": str,
+    "kind": str,
+    "state": str,
+    "valid_from": str,
+    "valid_until": str,
+    "groups": str,
+    "version": int,
+    "mark": int,
+}
+_NULLABLE: Final = {"person", "valid_from", "valid_until"}
+
+
+def _discard(path: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,65 @@
+"""Many workers, one durable write: whoever finds the journal free leads and commits for all that wait (DESIGN.md §2.3).
+
+There is no writer thread: handing a tap over to one costs as much as the write itself. While a leader's write is under way the next taps
+gather behind it; one of them then leads with all of theirs in one transaction. So a queue of eight readers costs two writes, not eight.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+Tx = TypeVar("Tx")
+
+MOST_IN_A_COMMIT: Final = 64
+
+
+class Job(Generic[Tx]):
+    """One piece of work that waits for its commit, and what became of it."""
+
+    __slots__ = ("done", "fault", "work")
+
+    def __init__(self, work: Callable[[Tx], None]) -> None:
+        """Take what is to be done inside the transaction; it leaves its result with whoever made it."""
+        self.work = work
+        self.done = False
+        self.fault: BaseException | None = None
+
+
+class GroupCommit(Generic[Tx]):
+    """Runs work inside transactions that `commit` makes; `run` returns when its own work is durable."""
+
+    def __init__(self, commit: Callable[[Sequence[Callable[[Tx], None]]], None]) -> None:
+        """Take the function that does all given works in one durable transaction, or raises and has done none."""
+        self._commit = commit
+        self._gathering = threading.Lock()
+        self._leading = threading.Lock()
+        self._waiting: list[Job[Tx]] = []  # bounded by the number of workers: each waits for its own job
+
+    def run(self, work: Callable[[Tx], None]) -> None:
+        """Have `work` done and committed, by this worker or by the one that leads. Raises what the commit raised."""
+        job = Job(work)
+        with self._gathering:
+            self._waiting.append(job)
+        while not job.done:
+            with self._leading:
+                if not job.done:
+                    self._lead()
+        if job.fault is not None:
+            raise job.fault
+
+    def alone(self, act: Callable[[], None]) -> None:
+        """Do something to the store while no commit is under way: a checkpoint, a recovery."""
+        with self._leading:
+            act()
+
+    def _lead(self) -> None:
+        with self._gathering:
+            batch, self._waiting = self._waiting[:MOST_IN_A_COMMIT], self._waiting[MOST_IN_A_COMMIT:]
+        fault: BaseException | None = None
+        try:
+            self._commit([job.work for job in batch])
+        except BaseException as error:  # noqa: BLE001  every worker that waited must hear of it; each raises it on
+            fault = error
+        for job in batch:
+            job.fault = fault
+            job.done = True

@@ -1,0 +1,400 @@
+"""The journal: every event of this host, in order, durable before anybody acts on it (DESIGN.md §2.3 to §2.6, §3).
+
+An event's key is (host, epoch, seq); `seq` is gapless within an epoch and given inside the transaction. A new epoch begins where
+continuity cannot be vouched for: after an error on a sync, or after a damaged file was quarantined. Once a commit has failed for
+another reason than a full disk, nothing is written until `recover` has reopened and verified the file.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from policy.model import Usage
+from sync import journal_file, salvage
+from sync.event import (
+    GENESIS,
+    Event,
+    EventKind,
+    Outcome,
+    Serving,
+    canonical,
+    chained,
+    from_utc_text,
+    identity,
+    outcome_event,
+    utc_text,
+)
+from sync.faults import JournalFault, JournalFull
+from sync.group_commit import GroupCommit
+from sync.ring import Ring, Waiting
+from sync.servings import Boot, Servings
+
+NAME: Final = "journal.db"
+COMMITS_PER_CHECKPOINT: Final = 200  # four pages a commit at the most: the laid log of 1,018 frames is never outgrown
+PRUNED_AT_ONCE: Final = 500  # a tap that arrives meanwhile waits for so many deletions and no more
+_TAIL: Final = 256  # events whose chain is held against their links at each opening
+_RECENT: Final = 1000  # an outcome follows its grant closely; the ring holds no more
+_READ_BACK: Final = 5000  # events read at opening for the servings, and all of the last day's
+_FULL: Final = 13  # SQLITE_FULL
+
+Work = Callable[["Transaction"], None]
+
+
+class Transaction:
+    """What can be done inside a commit: ask for a holder's usage, append an event. Lives no longer than the commit."""
+
+    def __init__(self, journal: "Journal") -> None:
+        """Continue where `journal` stands."""
+        self._journal = journal
+        self.link = journal.link
+        self.appended: list[Event] = []
+
+    def usage(self, serving: Serving, now: datetime) -> Usage:
+        """Return what the holder had at this place, this transaction's own events included."""
+        return self._journal.servings.usage(serving, now, self.appended)
+
+    def append(self, event: Event) -> None:
+        """Append `event` with its place in the order; host, epoch, seq and the boot clock are given here."""
+        journal, place = self._journal, len(self.appended) + 1
+        whole = {
+            **event,
+            "host": journal.host,
+            "epoch": journal.epoch,
+            "seq": journal.seq + place,
+            "boot_id": journal.boot.boot_id,
+            "boot_ms": journal.boot.now_ms(),
+        }
+        body = canonical(whole)
+        self.link = chained(self.link, body)
+        journal.db.execute("INSERT INTO events VALUES (?, ?, ?)", (journal.last_id + place, body, self.link))
+        self.appended.append(whole)
+
+
+class Journal:
+    """The open journal of the one process that writes it. `transact` may be called from any thread; `tend`, `prune` and
+    `recover` by one that keeps house. What else is public is for the transaction.
+    """  # noqa: D205
+
+    db: sqlite3.Connection
+    epoch: int
+    seq: int  # of the last durable event of the epoch
+    last_id: int
+    link: bytes
+    servings: Servings
+    last_time: datetime | None  # of the last event at opening: no moment before it can be now
+
+    def __init__(
+        self, state_dir: Path, host: str, boot: Boot, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """Open the journal. A damaged one is quarantined and salvaged, and a new epoch begins; JournalFault when the disk refuses."""
+        self.path = state_dir / NAME
+        self.host = host
+        self.boot = boot
+        self.ring = Ring()
+        self.fault: str | None = None
+        self._state_dir = state_dir
+        self._now = now
+        self._group: GroupCommit[Transaction] = GroupCommit(self._commit)
+        self._commits_since_checkpoint = 0
+        self._mended: list[str] = []
+        self._open()
+
+    def transact(self, work: Work) -> None:
+        """Do `work` in a durable transaction, together with that of all who wait. Raises JournalFault when it could not be made durable.
+
+        What waits in the ring goes first, so that the order of events is the order in which they happened. `work` may be called twice
+        (the second time after room was made on a full disk): it must only set its results.
+        """
+        self._group.run(work)
+
+    def tend(self, *, idle: bool) -> None:
+        """Checkpoint between taps: when it is due, or when nobody taps and there is something to move."""
+        if self._commits_since_checkpoint >= (1 if idle else COMMITS_PER_CHECKPOINT):
+            self._group.alone(self._checkpoint)
+
+    def prune(self, keep_days: int) -> int:
+        """Take away the oldest events, at most 500 at once, that are older than `keep_days`; returns how many.
+
+        The newest event always stays: the chain hangs on it. A disk that refuses is no fault here: what cannot go today can tomorrow.
+        """
+        pruned: list[int] = []
+        self._group.alone(lambda: pruned.append(self._prune(keep_days)))
+        return pruned[0]
+
+    def recover(self) -> None:
+        """After a fault: close, reopen, verify every page, begin a new epoch. Raises JournalFault while the disk still refuses."""
+        self._group.alone(self._reopen)
+
+    def take_mended(self) -> list[str]:
+        """Return what was mended by itself since the last asking: to be said loudly."""
+        mended, self._mended = self._mended, []
+        return mended
+
+    def finish_grants(self) -> int:
+        """Tell of each command without an outcome that it is unknown: the host went down between the two. Returns how many there were."""
+        events = self._recent()
+        told = {(event["tap_id"], *event["outputs"]) for event in events if event["kind"] == EventKind.OUTCOME}
+        unfinished = [
+            outcome_event(event, output, Outcome.UNKNOWN, at=self._now())
+            for event in events
+            if event["kind"] == EventKind.TAP
+            for output in event["outputs"]
+            if (event["tap_id"], output) not in told
+        ]
+
+        def work(transaction: Transaction) -> None:
+            for event in unfinished:
+                transaction.append(event)
+
+        if unfinished:
+            self.transact(work)
+        return len(unfinished)
+
+    def close(self) -> None:
+        """Checkpoint and let go; the laid log goes with the last connection and is laid anew at the next start."""
+        with suppress(sqlite3.Error):
+            self.db.close()
+
+    def _commit(self, works: Sequence[Work]) -> None:
+        if self.fault is not None:
+            raise JournalFault(self.fault)
+        try:
+            self._attempt(works)
+        except sqlite3.Error as error:
+            if not _is_full(error):
+                self.fault = f"{self.path}: {error}"
+                raise JournalFault(self.fault) from error
+            self._attempt_with_room(works, error)
+
+    def _attempt_with_room(self, works: Sequence[Work], first: sqlite3.Error) -> None:
+        if not journal_file.free_ballast(self._state_dir):
+            raise JournalFull(f"{self.path}: {first}") from first
+        self._mended.append("disk full: the ballast was given up to go on recording")
+        try:
+            self._attempt(works)
+        except sqlite3.Error as error:
+            raise JournalFull(f"{self.path}: {error}") from error
+
+    def _attempt(self, works: Sequence[Work]) -> None:
+        transaction = Transaction(self)
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            waiting = self._pour(transaction)
+            for work in works:
+                work(transaction)
+            self.db.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        self.ring.drop(waiting)
+        self.seq += len(transaction.appended)
+        self.last_id += len(transaction.appended)
+        self.link = transaction.link
+        for event in transaction.appended:
+            self.servings.add(event)
+        self._commits_since_checkpoint += 1
+
+    def _pour(self, transaction: Transaction) -> Sequence[Waiting]:
+        """Append what waits. A commit that failed at its sync may have reached the disk all the same: what is there is passed over."""
+        waiting = self.ring.waiting()
+        there = {identity(event) for event in self._recent()} if waiting else set()
+        for each in waiting:
+            if identity(each.event) not in there:
+                transaction.append(each.event)
+        return waiting
+
+    def _recent(self) -> list[dict[str, Any]]:
+        """Return the latest events, oldest first."""
+        rows = self.db.execute("SELECT event FROM events ORDER BY id DESC LIMIT ?", (_RECENT,)).fetchall()
+        return [json.loads(body) for (body,) in reversed(rows)]
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+
+    def _checkpoint(self) -> None:
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            if not _is_full(error):
+                self.fault = f"{self.path}: {error}"
+            return
+        self._commits_since_checkpoint = 0
+
+    def _prune(self, keep_days: int) -> int:
+        before = utc_text(self._now() - timedelta(days=keep_days))
+        rows = self.db.execute(
+            "SELECT id, event FROM events WHERE id < ? ORDER BY id LIMIT ?", (self.last_id, PRUNED_AT_ONCE)
+        )
+        old = [(row_id,) for row_id, body in rows.fetchall() if json.loads(body)["time"] < before]
+        if not old:
+            return 0
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            self.db.executemany("DELETE FROM events WHERE id = ?", old)
+            self.db.execute("COMMIT")
+        except sqlite3.Error:
+            self._roll_back()
+            return 0
+        self._checkpoint()
+        return len(old)
+
+    def _reopen(self) -> None:
+        self.close()
+        self._open(thorough=True)
+        self.fault = None
+
+    def _open(self, *, thorough: bool = False) -> None:
+        """Open the file, or quarantine it and open the one that follows. `thorough` checks every page and begins a new epoch."""
+        try:
+            try:
+                self._take_up(journal_file.connect(self.path), thorough=thorough)
+            except (sqlite3.DatabaseError, DamagedJournal) as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise  # the disk or a lock refuses: nothing says that the file is damaged
+                self._salvage(error)
+        except sqlite3.Error as error:
+            raise JournalFault(f"{self.path}: {error}") from error
+        except OSError as error:
+            raise JournalFault(f"{self.path}: {error.strerror}") from error
+
+    def _take_up(self, db: sqlite3.Connection, *, thorough: bool = False) -> None:
+        """Read where the journal stands, and hold its last events against their links. Raises DamagedJournal."""
+        self.db = db
+        try:
+            found = db.execute("PRAGMA quick_check(1)").fetchone()[0] if thorough else "ok"
+            _require(found == "ok", found)
+            epoch, first_id = db.execute(
+                "SELECT epoch, first_id FROM epochs ORDER BY epoch DESC LIMIT 1"
+            ).fetchone() or (0, 1)
+            tail = db.execute(f"{_ROWS} ORDER BY id DESC LIMIT ?", (_sound_from(db), _TAIL)).fetchall()
+            verify_chain(reversed(tail))
+            self.epoch = epoch
+            self.last_id, self.link = _last(db)
+            self.seq = self.last_id - first_id + 1
+            _require(self.seq >= 0, f"epoch {epoch} begins after the last event")
+            self.servings, self.last_time = _told(db, self.boot)
+        except (ValueError, KeyError, TypeError) as error:
+            db.close()
+            raise DamagedJournal(f"an event cannot be read ({type(error).__name__})") from error
+        except BaseException:
+            db.close()
+            raise
+        if thorough or epoch == 0:
+            self._begin_epoch()
+
+    def _salvage(self, error: Exception) -> None:
+        """Set the damaged file aside, carry over what can be read, and begin a new epoch."""
+        quarantined = salvage.quarantine(self.path)
+        db = journal_file.connect(self.path)
+        saved = salvage.carry_over(quarantined, db)
+        self._mended.append(
+            f"journal damaged ({error}): set aside as {quarantined.name}, {saved} events carried over, new epoch"
+        )
+        self._take_up(db, thorough=True)
+
+    def _begin_epoch(self) -> None:
+        """Epochs grow, and never come again even when all files are lost: the clock's seconds are their floor."""
+        self.epoch = max(self.epoch + 1, int(self._now().timestamp()))
+        self.seq = 0
+        self.db.execute("INSERT INTO epochs VALUES (?, ?)", (self.epoch, self.last_id + 1))
+
+
+_ROWS: Final = "SELECT id, event, link FROM events WHERE id >= ?"
+
+
+class DamagedJournal(Exception):
+    """The journal's events do not hang together."""
+
+
+def verify_chain(rows: Iterable[tuple[int, bytes, bytes]]) -> int:
+    """Hold events in order (id, event, link) against each other; the first is taken at its word, since what stood before it was pruned.
+
+    Returns how many there were; raises DamagedJournal where one is missing or changed.
+    """
+    count, before_id, before_link = 0, 0, GENESIS
+    for row_id, body, link in rows:
+        if count:
+            _require(row_id == before_id + 1, f"found event {row_id} after {before_id}")
+        if count or row_id == 1:
+            _require(chained(before_link, body) == link, f"event {row_id}: its link does not fit")
+        count, before_id, before_link = count + 1, row_id, link
+    return count
+
+
+def read_events(path: Path, *, after_id: int = 0, at_once: int = 500) -> Iterator[tuple[int, bytes]]:
+    """Give (id, canonical bytes) of the events after `after_id`, in order, beside a running daemon.
+
+    Read in small steps, each a transaction of its own: a long one would keep the writer from starting its log anew.
+    """
+    with closing(journal_file.connect_reading(path)) as db:
+        while True:
+            rows = db.execute(
+                "SELECT id, event FROM events WHERE id > ? ORDER BY id LIMIT ?", (after_id, at_once)
+            ).fetchall()
+            yield from rows
+            if len(rows) < at_once:
+                return
+            after_id = rows[-1][0]
+
+
+def read_servings(path: Path, boot: Boot, *, until: datetime | None = None) -> tuple[Servings, datetime | None]:
+    """Read, beside a running daemon, what holders were served up to `until`, and when the last event was. Raises JournalFault."""
+    try:
+        with closing(journal_file.connect_reading(path)) as db:
+            return _told(db, boot, until=until)
+    except sqlite3.Error as error:
+        raise JournalFault(f"{path}: {error}") from error
+
+
+def _told(db: sqlite3.Connection, boot: Boot, *, until: datetime | None = None) -> tuple[Servings, datetime | None]:
+    """Read back servings from the latest events: of the last 5,000, and of all of the newest one's day."""
+    events: list[Event] = []
+    bound = utc_text(until) if until else None
+    for (body,) in db.execute("SELECT event FROM events ORDER BY id DESC"):
+        event = json.loads(body)
+        if bound is not None and event["time"] > bound:
+            continue
+        if len(events) >= _READ_BACK and event["service_day"] != events[0]["service_day"]:
+            break
+        events.append(event)
+    servings = Servings(boot)
+    for event in reversed(events):
+        servings.add(event)
+    return servings, from_utc_text(str(events[0]["time"])) if events else None
+
+
+def verify(path: Path) -> int:
+    """Hold the whole journal against SQLite's check and its own chain; returns the number of events. Raises JournalFault."""
+    try:
+        with closing(journal_file.connect_reading(path)) as db:
+            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            _require(found == "ok", found)
+            return verify_chain(db.execute(f"{_ROWS} ORDER BY id", (_sound_from(db),)))
+    except (sqlite3.Error, DamagedJournal) as error:
+        raise JournalFault(f"{path}: {error}") from error
+
+
+def _last(db: sqlite3.Connection) -> tuple[int, bytes]:
+    row: tuple[int, bytes] | None = db.execute("SELECT id, link FROM events ORDER BY id DESC LIMIT 1").fetchone()
+    return row or (0, GENESIS)
+
+
+def _sound_from(db: sqlite3.Connection) -> int:
+    """Return the first id whose events hang together: of those before it, a salvage may have lost some."""
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (salvage.SOUND_FROM,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  read as a sentence
+    if not holds:
+        raise DamagedJournal(otherwise)
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == _FULL

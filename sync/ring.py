@@ -1,0 +1,59 @@
+"""Events that a failing disk did not take: kept in memory, bounded, and appended in order when it takes them again (DESIGN.md §2.4)."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from policy.model import Usage
+from sync.event import Event, Serving, serving_told
+
+MOST_KEPT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting:
+    """One event that waits for the disk."""
+
+    event: Event
+
+
+class Ring:
+    """The waiting events. When it is full the oldest goes and is counted in `lost`, for whoever says it loudly."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._events: deque[Waiting] = deque()
+        self._lock = threading.Lock()
+        self.lost = 0
+
+    def __len__(self) -> int:
+        """Return how many events wait."""
+        return len(self._events)
+
+    def keep(self, event: Event) -> None:
+        """Keep an event until the disk takes it."""
+        with self._lock:
+            if len(self._events) == MOST_KEPT:
+                self._events.popleft()
+                self.lost += 1
+            self._events.append(Waiting(event))
+
+    def usage(self, serving: Serving, _now: datetime) -> Usage:
+        """Count the holder's servings among what waits, so that a failing disk is no endless lunch."""
+        with self._lock:
+            return Usage(sum(serving_told(waiting.event) == serving for waiting in self._events))
+
+    def waiting(self) -> Sequence[Waiting]:
+        """Return what waits, oldest first."""
+        with self._lock:
+            return tuple(self._events)
+
+    def drop(self, durable: Sequence[Waiting]) -> None:
+        """Let go of events that have become durable."""
+        if durable:
+            gone = set(durable)
+            with self._lock:
+                self._events = deque(each for each in self._events if each not in gone)

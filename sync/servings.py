@@ -1,0 +1,75 @@
+"""What each holder was served, as the journal tells it: kept in memory, made of the events alone, made anew at each opening.
+
+A counter on the disk would be a second page in every commit, and could disagree with the log; this one cannot.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from policy.model import Usage
+from sync.event import Event, Serving, from_utc_text, serving_told
+
+MOST_DAYS: Final = 8  # today, and what wrong clocks have left; the day least lately served at goes first
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Which run of the machine this is, and its clock: `now_ms` counts milliseconds since it started (CLOCK_BOOTTIME)."""
+
+    boot_id: str
+    now_ms: Callable[[], int]
+
+
+@dataclass(slots=True)
+class _Count:
+    served: int
+    last: Event
+
+
+class Servings:
+    """Counts of servings by day, place and holder. The one who leads a commit reads and writes it; nobody else does."""
+
+    def __init__(self, boot: Boot) -> None:
+        """Begin empty."""
+        self._boot = boot
+        self._days: OrderedDict[str, dict[tuple[str, str], _Count]] = OrderedDict()
+
+    def add(self, event: Event) -> None:
+        """Count an event, if it is a serving; events come in the order of the journal."""
+        serving = serving_told(event)
+        if serving is None:
+            return
+        day = serving.day.isoformat()
+        counts = self._days.setdefault(day, {})
+        self._days.move_to_end(day)
+        if len(self._days) > MOST_DAYS:
+            self._days.popitem(last=False)
+        count = counts.setdefault((serving.place, serving.holder), _Count(0, event))
+        count.served += 1
+        count.last = event
+
+    def usage(self, serving: Serving, now: datetime, uncommitted: Iterable[Event] = ()) -> Usage:
+        """Return what the holder had at this place on the day, and how long ago the last was, that day or the day before.
+
+        `uncommitted` are events of the transaction under way.
+        """
+        today = self._count(serving, 0)
+        last = today or self._count(serving, 1)
+        served, last_event = (today.served if today else 0), (last.last if last else None)
+        for event in uncommitted:
+            if serving_told(event) == serving:
+                served, last_event = served + 1, event
+        return Usage(served, None if last_event is None else self._seconds_since(last_event, now))
+
+    def _count(self, serving: Serving, days_back: int) -> _Count | None:
+        day = (serving.day - timedelta(days=days_back)).isoformat()
+        return self._days.get(day, {}).get((serving.place, serving.holder))
+
+    def _seconds_since(self, event: Event, now: datetime) -> float:
+        """Tell a duration by the boot clock where both ends belong to one run of the machine (DESIGN.md §6)."""
+        if event["boot_id"] == self._boot.boot_id:
+            return (self._boot.now_ms() - int(str(event["boot_ms"]))) / 1000
+        return (now - from_utc_text(str(event["time"]))).total_seconds()

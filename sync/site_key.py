@@ -1,0 +1,57 @@
+"""The site's key, and the keyed hash by which a host knows a card without holding its UID (DESIGN.md §3)."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from sync.durable import replace_file
+from sync.faults import KeyFault
+
+KEY_BYTES: Final = 32
+CARD_KEY_BYTES: Final = 16  # no two of 10^7 cards meet by chance: the odds are 10^-25
+_PERSON: Final = b"viipe uid v1"
+
+
+class SiteKey:
+    """32 secret bytes that all hosts of one site share. Never printed: its repr says nothing."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: bytes) -> None:
+        """Take the secret. Raises KeyFault unless it is 32 bytes long."""
+        if len(secret) != KEY_BYTES:
+            raise KeyFault(f"site key: found {len(secret)} bytes, expected {KEY_BYTES}")
+        self._secret = secret
+
+    def card_key(self, uid: bytes) -> bytes:
+        """Return the 16 bytes under which a card with this canonical UID is held: BLAKE2b, keyed with the site's key."""
+        return hashlib.blake2b(uid, key=self._secret, digest_size=CARD_KEY_BYTES, person=_PERSON).digest()
+
+
+def load(state_dir: Path, environ: Mapping[str, str] = os.environ) -> SiteKey:
+    """Read the site's key from `$CREDENTIALS_DIRECTORY/site.key`, else from `state_dir/site.key`.
+
+    Raises KeyFault where neither is there or one cannot be used; `OSError` texts are kept since they say why.
+    """
+    path = _credential(environ) or state_dir / "site.key"
+    try:
+        return SiteKey(path.read_bytes())
+    except OSError as error:
+        raise KeyFault(f"site key: {path}: {error.strerror}") from error
+
+
+def load_or_make(state_dir: Path, environ: Mapping[str, str] = os.environ) -> SiteKey:
+    """Read the site's key; a host without a registry makes its own on its first day (mode 0600)."""
+    path = state_dir / "site.key"
+    if _credential(environ) is None and not path.exists():
+        replace_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
+    return load(state_dir, environ)
+
+
+def _credential(environ: Mapping[str, str]) -> Path | None:
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder) / "site.key" if folder else None
+    return path if path is not None and path.exists() else None
