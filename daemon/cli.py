@@ -1,0 +1,66 @@
+"""The command line of the host: `viipe COMMAND`. Each command is a module of `daemon.commands`, imported when it is called."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from config.finding import ConfigError
+from daemon.control import NotRunning
+from readers.reader import ReaderFault
+from sync.faults import StoreFault
+
+DEFAULT_CONFIG: Final = Path("/etc/viipe/host.toml")
+EXIT_FAULT: Final = 1
+EXIT_CONFIG: Final = 78  # EX_CONFIG of sysexits(3)
+
+# Name on the command line, module, what it does.
+COMMANDS: Final = (
+    ("run", "run", "read cards and decide, until stopped"),
+    ("check-config", "check_config", "check a host's file and list every fault in it"),
+    ("readers", "readers", "list the readers of this machine and which of the host's readers each is"),
+    ("taps", "taps", "show each card that is held to a reader, in every form of its UID"),
+    ("explain", "explain", "say how a tap would be answered, and why"),
+    ("events", "events", "show the journal"),
+    ("status", "status", "say how the running host is"),
+    ("doctor", "doctor", "look for faults, and say how each is mended"),
+    ("cards", "cards", "feed a host that has no registry"),
+    ("virtual-card", "virtual_card", "hold a virtual card to a virtual reader"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the process's exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog="viipe", description="Contactless cards at doors, tills and desks of a school."
+    )
+    names = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module_name, summary in COMMANDS:
+        command = names.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name in arguments:  # only what is called is imported: a tap process carries no command's libraries
+            module = importlib.import_module(f"daemon.commands.{module_name}")
+            module.add_arguments(command)
+            command.set_defaults(perform=module.perform)
+        command.add_argument(
+            "--config", type=Path, default=DEFAULT_CONFIG, metavar="F", help="the host's file (%(default)s)"
+        )
+    parsed = parser.parse_args(arguments)
+    try:
+        code: int = parsed.perform(parsed)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201  the command's answer
+        return EXIT_CONFIG
+    except (StoreFault, ReaderFault, NotRunning, OSError) as error:
+        print(f"viipe {parsed.command}: {error}", file=sys.stderr)  # noqa: T201  the command's answer
+        return EXIT_FAULT
+    except KeyboardInterrupt:
+        return 130
+    else:
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""`viipe readers`: the PC/SC readers of this machine, and which reader of the host's file each one is."""
+
+import argparse
+import json
+import sys
+from fnmatch import fnmatchcase
+
+from config import host as host_file
+from config.finding import ConfigError
+from config.host import ReaderConfig
+from readers.pcsc import PcscReaderInfo, list_readers
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take `--json`."""
+    parser.add_argument("--json", action="store_true", help="one object a line")
+
+
+def perform(arguments: argparse.Namespace) -> int:
+    """Return 0 when each reader of the host's file is there, else 1."""
+    wanted = wanted_readers(arguments)
+    found = list_readers()
+    for info in found:
+        names = [each.name for each in wanted if is_reader(each, info)]
+        print(_as_json(info, names) if arguments.json else _as_text(info, names))
+    if not found:
+        print("no readers: none is plugged in, or pcscd has no driver for it (try `viipe doctor`)", file=sys.stderr)
+    missing = [each.name for each in wanted if not any(is_reader(each, info) for info in found)]
+    for name in missing:
+        print(f"not found: {name}", file=sys.stderr)
+    return 1 if missing or not found else 0
+
+
+def wanted_readers(arguments: argparse.Namespace) -> tuple[ReaderConfig, ...]:
+    """Return the readers of the host's file; readers can be looked at before there is one."""
+    try:
+        return host_file.load(arguments.config).readers
+    except ConfigError as error:
+        print(f"{error}\n(readers are listed without it)", file=sys.stderr)
+        return ()
+
+
+def is_reader(config: ReaderConfig, info: PcscReaderInfo) -> bool:
+    """Tell whether the host's file means this reader."""
+    if config.match is not None:
+        return fnmatchcase(info.name, config.match)
+    return config.usb_port == info.usb_port
+
+
+def _as_json(info: PcscReaderInfo, names: list[str]) -> str:
+    told = {"name": info.name, "usb_port": info.usb_port, "card_present": info.card_present, "atr": info.atr.hex()}
+    return json.dumps({**told, "readers": names})
+
+
+def _as_text(info: PcscReaderInfo, names: list[str]) -> str:
+    port = f", USB port {info.usb_port}" if info.usb_port else ""
+    card = ", a card lies on it" if info.card_present else ""
+    return f"{info.name}{port}: {', '.join(names) or 'not in the host file'}{card}"

@@ -1,0 +1,51 @@
+"""`viipe status`: how the running host is, in words or as JSON."""
+
+import argparse
+import json
+from typing import Any
+
+from config import host as host_file
+from daemon.control import ask
+from daemon.owner import act_as_owner
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take `--json`."""
+    parser.add_argument("--json", action="store_true", help="all of it, for a machine")
+
+
+def perform(arguments: argparse.Namespace) -> int:
+    """Return 0 when everything works, 1 when something is faulty or no daemon runs."""
+    state_dir = host_file.load(arguments.config).host.state_dir
+    act_as_owner(state_dir)
+    told = ask(state_dir, "status")
+    print(json.dumps(told) if arguments.json else "\n".join(_lines(told)))
+    return 1 if _is_faulty(told) else 0
+
+
+def _is_faulty(told: dict[str, Any]) -> bool:
+    faults = [told["config_fault"], told["journal"]["fault"], told["journal"]["waiting_in_memory"]]
+    faults += [reader["state"] != "reading" for reader in told["readers"]]
+    return any([*faults, *(output["fault"] for output in told["outputs"])])
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    cards, journal = told["cards"], told["journal"]
+    lines = [f"{told['host']}: running for {told['uptime_s']} s (process {told['pid']})"]
+    for reader in told["readers"]:
+        tap = "no tap yet" if reader["last_tap_s_ago"] is None else f"last tap {reader['last_tap_s_ago']} s ago"
+        why = f": {reader['why']}" if reader["why"] else ""
+        lines.append(f"reader {reader['name']} ({reader['service']}): {reader['state']}{why}; {tap}")
+    lines += [f"output {each['name']}: {each['fault'] or 'in order'}" for each in told["outputs"]]
+    lines.append(
+        f"cards: {cards['cards']}, version {cards['version']}, of {cards['imported_at']}"
+        if cards
+        else "cards: none; feed them with `viipe cards import`"
+    )
+    lines.append(f"journal: epoch {journal['epoch']}, {journal['seq']} events; {journal['fault'] or 'in order'}")
+    if journal["waiting_in_memory"] or journal["lost"]:
+        lines.append(f"journal: {journal['waiting_in_memory']} events wait in memory, {journal['lost']} were lost")
+    lines.append(f"clock: {told['clock']['time']}, {told['clock']['trust']}")
+    if told["config_fault"]:
+        lines.append(f"settings: {told['config_fault']}")
+    return lines

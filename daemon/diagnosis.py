@@ -1,0 +1,206 @@
+"""What `viipe doctor` looks at: each check says what it found and, where that is not in order, how it is mended."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Final
+
+from config.host import HostConfig
+from daemon.clock import SYNCED, HostClock
+from daemon.control import NotRunning, ask
+from policy.model import ClockTrust
+from readers.pcsc import list_readers
+from readers.pcsc_context import PcscdUnreachable
+from readers.reader import ReaderFault
+from sync import cache, current, journal, site_key
+from sync.faults import CacheFault, JournalFault, KeyFault
+
+LOW_DISK_BYTES: Final = 256 << 20
+NO_DISK_BYTES: Final = 16 << 20
+
+
+class Level(IntEnum):
+    """How bad it is; the worst is the command's exit code."""
+
+    OK = 0
+    WARNING = 1
+    FAILURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's result; `mend` says what to do about it, empty where nothing is to be done."""
+
+    check: str
+    level: Level
+    found: str
+    mend: str = ""
+
+
+def examine(config: HostConfig) -> Iterator[Finding]:
+    """Make all checks, in the order in which a tap meets what they look at."""
+    for check in _CHECKS:
+        yield from check(config)
+
+
+def _pcscd(config: HostConfig) -> Iterator[Finding]:
+    if not any(reader.kind == "pcsc" for reader in config.readers):
+        return
+    try:
+        found = list_readers()
+    except PcscdUnreachable as fault:
+        mend = "start it: systemctl enable --now pcscd.socket (package pcscd); if access is refused, install systemd/50-viipe-pcscd.rules"
+        yield Finding("pcscd", Level.FAILURE, str(fault), mend)
+        return
+    except ReaderFault as fault:
+        yield Finding("pcscd", Level.FAILURE, str(fault), "look at: journalctl -u pcscd")
+        return
+    yield Finding("pcscd", Level.OK, "answers")
+    names = ", ".join(info.name for info in found)
+    yield Finding(
+        "readers",
+        Level.OK if found else Level.WARNING,
+        names or "none",
+        "" if found else "plug one in; package libccid drives most",
+    )
+
+
+def _daemon(config: HostConfig) -> Iterator[Finding]:
+    try:
+        told = ask(config.host.state_dir, "status")
+    except NotRunning:
+        yield Finding("daemon", Level.FAILURE, "is not running", "start it: systemctl start viipe")
+        return
+    yield Finding("daemon", Level.OK, f"runs for {told['uptime_s']} s")
+    for reader in told["readers"]:
+        reads = reader["state"] == "reading"
+        mend = "" if reads else "compare `viipe readers` with the host's file"
+        level = Level.OK if reads else Level.FAILURE
+        yield Finding(f"reader {reader['name']}", level, reader["why"] or reader["state"], mend)
+    for output in told["outputs"]:
+        level = Level.FAILURE if output["fault"] else Level.OK
+        mend = "see that its device or file can be written by the daemon's user" if output["fault"] else ""
+        yield Finding(f"output {output['name']}", level, output["fault"] or "in order", mend)
+    if told["config_fault"]:
+        yield Finding(
+            "settings", Level.FAILURE, told["config_fault"], "viipe check-config, then systemctl reload viipe"
+        )
+    if told["journal"]["fault"]:
+        yield Finding(
+            "recording",
+            Level.FAILURE,
+            told["journal"]["fault"],
+            "see the disk; the daemon goes on by itself when it can write",
+        )
+
+
+def _clock(config: HostConfig) -> Iterator[Finding]:
+    lower_bound = _import_time(config)
+    moment = HostClock(lower_bound).moment()
+    if moment.trust is ClockTrust.WRONG:
+        told = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC cannot be: the cards are of {lower_bound:%Y-%m-%d %H:%M}"
+        yield Finding(
+            "clock",
+            Level.FAILURE,
+            told,
+            "set it: timedatectl set-time, or let it synchronise: timedatectl set-ntp true",
+        )
+    elif moment.trust is ClockTrust.UNSYNCED:
+        yield Finding(
+            "clock",
+            Level.WARNING,
+            f"plausible, but nothing vouches for it ({SYNCED} is not there)",
+            "timedatectl set-ntp true",
+        )
+    else:
+        yield Finding("clock", Level.OK, "synchronised")
+
+
+def _disk(config: HostConfig) -> Iterator[Finding]:
+    state_dir = config.host.state_dir
+    if not os.access(state_dir, os.W_OK):
+        yield Finding(
+            "disk",
+            Level.FAILURE,
+            f"{state_dir} cannot be written",
+            "see its owner, and whether the disk is mounted read-only",
+        )
+        return
+    free = shutil.disk_usage(state_dir).free
+    level = Level.FAILURE if free < NO_DISK_BYTES else Level.WARNING if free < LOW_DISK_BYTES else Level.OK
+    yield Finding("disk", level, f"{free >> 20} MiB free at {state_dir}", "" if level is Level.OK else "make room")
+
+
+def _site_key(config: HostConfig) -> Iterator[Finding]:
+    try:
+        site_key.load(config.host.state_dir)
+    except KeyFault as fault:
+        yield Finding(
+            "site key", Level.FAILURE, str(fault), "it is made by the first `viipe run` or `viipe cards import`"
+        )
+    else:
+        yield Finding("site key", Level.OK, "there")
+
+
+def _cards(config: HostConfig) -> Iterator[Finding]:
+    state_dir = config.host.state_dir
+    mend = "feed the host: viipe cards import CARDS.csv"
+    try:
+        serving = current.read(state_dir).serving
+        info = cache.verify(state_dir / serving) if serving else None
+    except CacheFault as fault:
+        yield Finding("cards", Level.FAILURE, str(fault), mend)
+        return
+    if info is None:
+        yield Finding("cards", Level.WARNING, "this host holds no cards", mend)
+    else:
+        yield Finding("cards", Level.OK, f"{info.cards} cards, whole")
+    for path in sorted(state_dir.glob("damaged-cache-*")):
+        yield Finding(
+            "cards", Level.WARNING, f"{path.name} was set aside", "see the disk's health; then delete the file"
+        )
+
+
+def _journal(config: HostConfig) -> Iterator[Finding]:
+    path = config.host.state_dir / journal.NAME
+    if not path.exists():
+        yield Finding("journal", Level.WARNING, "not there yet", "it is made by the first `viipe run`")
+        return
+    try:
+        yield Finding("journal", Level.OK, f"{journal.verify(path)} events, whole")
+    except JournalFault as fault:
+        yield Finding(
+            "journal",
+            Level.FAILURE,
+            str(fault),
+            "restart the daemon: it sets the file aside and saves what can be read",
+        )
+    for aside in sorted(config.host.state_dir.glob("damaged-*-journal.db")):
+        yield Finding(
+            "journal",
+            Level.WARNING,
+            f"{aside.name} was set aside",
+            "see the disk's health; keep the file for the office",
+        )
+
+
+def _import_time(config: HostConfig) -> datetime | None:
+    try:
+        serving = current.read(config.host.state_dir).serving
+        return cache.verify(config.host.state_dir / serving).imported_at if serving else None
+    except CacheFault:
+        return None
+
+
+_CHECKS: Final[tuple[Callable[[HostConfig], Iterator[Finding]], ...]] = (
+    _pcscd,
+    _daemon,
+    _clock,
+    _disk,
+    _site_key,
+    _cards,
+    _journal,
+)

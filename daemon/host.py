@@ -1,0 +1,206 @@
+"""The running host: its parts brought up in order, changed by a reload, told of in the status, and brought down."""
+
+import os
+import threading
+import traceback
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from config.host import HostConfig, OutputConfig, ReaderConfig
+from daemon import build
+from daemon.clock import HostClock, boot
+from daemon.control import ControlServer
+from daemon.housekeeping import Housekeeping
+from daemon.reader_worker import ReaderState, ReaderWorker
+from daemon.tap_way import TapWay
+from outputs.worker import OutputWorker
+from readers.reader import Presented, now_ns
+from sync import site_key
+from sync.cache import CardCache
+from sync.event import Event, EventKind, utc_text
+from sync.journal import Journal
+
+KEEP_DAYS_WITHOUT_REGISTRY: Final = 90
+KEEP_DAYS: Final = 7
+STOP_WITHIN_S: Final = 3.0  # of the five that a stop may take
+
+
+class Host:
+    """One host at work. `start`, `reload` and `stop` are the main thread's; readers speak to it from theirs."""
+
+    def __init__(self, config: HostConfig, log: FilteringBoundLogger) -> None:
+        """Open what the host holds. Raises StoreFault or OSError where that cannot be done."""
+        self.config = config
+        self.config_fault: str | None = None
+        self.broken = threading.Event()
+        self._log = log
+        self._started_ns = now_ns()
+        state_dir = config.host.state_dir
+        self._cache = CardCache(state_dir, site_key.load_or_make(state_dir))
+        self._journal = Journal(state_dir, config.host.name, boot())
+        self._clock = HostClock(self._lower_bound())
+        self._outputs = {each.name: _output_worker(each) for each in config.outputs}
+        settings = build.settings(config, self._outputs)
+        self._way = TapWay(cache=self._cache, journal=self._journal, clock=self._clock, settings=settings, log=log)
+        keep_days = KEEP_DAYS if config.registry else KEEP_DAYS_WITHOUT_REGISTRY
+        self._house = Housekeeping(
+            journal=self._journal,
+            cache=self._cache,
+            clock=self._clock,
+            state_dir=state_dir,
+            keep_days=keep_days,
+            log=log,
+        )
+        self._readers = {each.name: self._reader_worker(each) for each in config.readers}
+        self._control: ControlServer | None = None
+
+    def start(self) -> None:
+        """Finish what a crash left open, and begin to read."""
+        unknown = self._journal.finish_grants()
+        if unknown:
+            self._log.warning("grants without an outcome", count=unknown)
+        self._control = ControlServer(self.config.host.state_dir, {"status": self.status})
+        for reader in self._readers.values():
+            reader.start()
+        self._house.start()
+
+    def reload(self, config: HostConfig) -> None:
+        """Take over a changed file: readers and outputs that did not change go on untouched, and nothing moves."""
+        if (config.host.name, config.host.state_dir) != (self.config.host.name, self.config.host.state_dir):
+            self.config_fault = "host.name and host.state_dir change at a restart only"
+            self._log.error("not reloaded", why=self.config_fault)
+            return
+        old = self.config
+        kept = {each.name: self._outputs[each.name] for each in config.outputs if each in old.outputs}
+        fresh = {each.name: _output_worker(each) for each in config.outputs if each not in old.outputs}
+        leaving = [worker for name, worker in self._outputs.items() if kept.get(name) is not worker]
+        gone = [reader for reader in self._readers.values() if reader.config not in config.readers]
+        self._end_readers(gone)
+        self._outputs = kept | fresh
+        self._way.settings = build.settings(config, self._outputs)
+        self.config, self.config_fault = config, None
+        for worker in leaving:
+            worker.stop(STOP_WITHIN_S)
+        stay = {reader.config.name: reader for reader in self._readers.values() if reader not in gone}
+        new = {each.name: self._reader_worker(each) for each in config.readers if each.name not in stay}
+        self._readers = {each.name: (stay | new)[each.name] for each in config.readers}
+        for reader in new.values():
+            reader.start()
+        self._log.info("reloaded", readers=len(self._readers), outputs=len(self._outputs))
+
+    def stop(self) -> None:
+        """End: readers first, so that no tap comes after; then outputs, the journal last."""
+        if self._control is not None:
+            self._control.close()
+        self._end_readers(list(self._readers.values()))
+        for output in self._outputs.values():
+            output.stop(STOP_WITHIN_S / 4)
+        self._house.stop(STOP_WITHIN_S / 4)
+        self._journal.close()
+        self._cache.close()
+
+    def hanging(self) -> list[str]:
+        """Return the readers that should have shown progress long ago: the watchdog is not fed while there are any."""
+        return [reader.config.name for reader in self._readers.values() if reader.hangs()]
+
+    def headline(self) -> str:
+        """Say in one line how the host is."""
+        away = [
+            f"{each.config.name} {each.state}" for each in self._readers.values() if each.state != ReaderState.READING
+        ]
+        cards = self._cache.info.cards if self._cache.info else 0
+        parts = [f"{len(self._readers) - len(away)} of {len(self._readers)} readers reading", f"{cards} cards"]
+        faults = [self._journal.fault, self.config_fault, *(each.fault for each in self._outputs.values())]
+        return "; ".join([*parts, *away, *(fault for fault in faults if fault)])
+
+    def status(self) -> Mapping[str, object]:
+        """Tell how everything is, without any UID, card or person."""
+        info = self._cache.info
+        now = now_ns()
+        return {
+            "host": self.config.host.name,
+            "headline": self.headline(),
+            "pid": os.getpid(),
+            "uptime_s": (now - self._started_ns) // 1_000_000_000,
+            "config_fault": self.config_fault,
+            "readers": [_reader_status(each, now) for each in self._readers.values()],
+            "outputs": [{"name": name, "fault": each.fault} for name, each in self._outputs.items()],
+            "cards": None
+            if info is None
+            else {"version": info.version, "cards": info.cards, "imported_at": utc_text(info.imported_at)},
+            "journal": {
+                "epoch": self._journal.epoch,
+                "seq": self._journal.seq,
+                "fault": self._journal.fault,
+                "waiting_in_memory": len(self._journal.ring),
+                "lost": self._journal.ring.lost,
+            },
+            "clock": {"time": utc_text(self._clock.moment().at), "trust": self._clock.moment().trust},
+        }
+
+    def presented(self, reader: ReaderConfig, presented: Presented) -> None:
+        """Take a tap its way."""
+        self._way.take(reader, presented)
+
+    def lost(self, reader: ReaderConfig, why: str) -> None:
+        """Record that a reader went away."""
+        self._log.error("reader lost", reader=reader.name, why=why)
+        self._way.note(self._reader_event(EventKind.READER_LOST, reader, why))
+
+    def back(self, reader: ReaderConfig) -> None:
+        """Record that it came back."""
+        self._log.info("reader back", reader=reader.name)
+        self._way.note(self._reader_event(EventKind.READER_BACK, reader, None))
+
+    def failed(self, error: BaseException) -> None:
+        """Take note of a broken invariant: the main thread ends the daemon, and whoever supervises it starts it anew."""
+        self._log.critical(
+            "broken invariant", error=type(error).__name__, trace=traceback.format_tb(error.__traceback__)
+        )
+        self.broken.set()
+
+    def _reader_worker(self, config: ReaderConfig) -> ReaderWorker:
+        return ReaderWorker(config, build.reader, self, self._log)
+
+    def _end_readers(self, readers: list[ReaderWorker]) -> None:
+        for reader in readers:
+            reader.stop()
+        for reader in readers:
+            if not reader.join(STOP_WITHIN_S / 2):
+                self._log.error("reader does not end", reader=reader.config.name)
+
+    def _reader_event(self, kind: EventKind, reader: ReaderConfig, why: str | None) -> Event:
+        at = self._clock.moment().at
+        return {
+            "kind": kind,
+            "time": utc_text(at),
+            "service_day": at.astimezone(self.config.host.timezone).date().isoformat(),
+            "reader": reader.name,
+            "service": reader.service,
+            "direction": reader.direction,
+            "detail": why,
+        }
+
+    def _lower_bound(self) -> datetime | None:
+        known = [self._journal.last_time, self._cache.info.imported_at if self._cache.info else None]
+        return max((each for each in known if each is not None), default=None)
+
+
+def _output_worker(config: OutputConfig) -> OutputWorker:
+    return OutputWorker(config.name, partial(build.output, config))
+
+
+def _reader_status(worker: ReaderWorker, now: int) -> dict[str, object]:
+    last_tap_s = None if worker.last_tap_ns is None else (now - worker.last_tap_ns) // 1_000_000_000
+    return {
+        "name": worker.config.name,
+        "service": worker.config.service,
+        "state": worker.state,
+        "why": worker.why,
+        "last_success_s_ago": (now - worker.last_progress_ns) // 1_000_000_000,
+        "last_tap_s_ago": last_tap_s,
+    }
