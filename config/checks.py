@@ -12,8 +12,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from config.finding import told
-from policy.fault import Fault, Faulty
+from policy.fault import Fault, Faulty, told
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)

@@ -3,17 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, time
 from pathlib import Path
 from typing import Final
 
 from config.toml_lines import Path as KeyPath
-from policy.fault import Fault
+from policy.fault import Fault, printable, told
 
 WHOLE_FILE: Final = 0
 """The line of a finding about the file itself: it is missing, or too large."""
 
-_TOLD_MAX: Final = 60  # characters of a value that are shown
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 
 
@@ -82,26 +80,6 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def told(value: object) -> str:
-    """Show a value of a TOML file as it would be written there, at a bounded length."""
-    if isinstance(value, str):
-        return f'"{printable(value)}"' if len(value) <= _TOLD_MAX else f'"{printable(value[:_TOLD_MAX])}…"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"a list of {len(value)}" if value else "an empty list"
-    if isinstance(value, Mapping):
-        return "a table"
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return str(value)
-
-
 def told_path(path: Path) -> str:
     """Show a file's name, whatever bytes it has."""
     return printable(str(path))
-
-
-def printable(text: str) -> str:
-    """Escape what would not show, or would move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -15,7 +15,7 @@ from typing import Final
 
 from dateutil.easter import easter
 
-from policy.fault import Fault, Faulty
+from policy.fault import Fault, Faulty, told
 
 MAX_BREAK_DAYS: Final = 200  # twice the summer; a longer one is a mistyped year
 
@@ -131,12 +131,12 @@ def parse_calendar(table: Mapping[str, object]) -> Calendar:
 
 def _school_weekdays(value: object, faults: list[Fault]) -> frozenset[int]:
     if not isinstance(value, list) or not value:
-        faults.append(Fault(("school_days",), _shown(value), 'a list of weekdays such as ["mon", "tue"]'))
+        faults.append(Fault(("school_days",), told(value), 'a list of weekdays such as ["mon", "tue"]'))
         return frozenset()
     weekdays: set[int] = set()
     for place, name in enumerate(value):
         if name not in _WEEKDAYS:
-            faults.append(Fault(("school_days", place), _shown(name), f"one of {', '.join(_WEEKDAYS)}"))
+            faults.append(Fault(("school_days", place), told(name), f"one of {', '.join(_WEEKDAYS)}"))
         elif _WEEKDAYS.index(name) in weekdays:
             faults.append(Fault(("school_days", place), f"{name} a second time", "each weekday once"))
         else:
@@ -146,7 +146,7 @@ def _school_weekdays(value: object, faults: list[Fault]) -> frozenset[int]:
 
 def _breaks(value: object, faults: list[Fault]) -> tuple[DateRange, ...]:
     if not isinstance(value, list):
-        faults.append(Fault(("breaks",), _shown(value), 'a list such as ["2026-10-19..2026-10-25"]'))
+        faults.append(Fault(("breaks",), told(value), 'a list such as ["2026-10-19..2026-10-25"]'))
         return ()
     ranges: list[DateRange] = []
     for place, item in enumerate(value):
@@ -156,7 +156,7 @@ def _breaks(value: object, faults: list[Fault]) -> tuple[DateRange, ...]:
             faults.extend(fault.under("breaks", place) for fault in faulty.faults)
             continue
         if any(new.first <= other.last and other.first <= new.last for other in ranges):
-            faults.append(Fault(("breaks", place), _shown(item), "days that are in no other break"))
+            faults.append(Fault(("breaks", place), told(item), "days that are in no other break"))
         ranges.append(new)
     return tuple(sorted(ranges))
 
@@ -168,26 +168,26 @@ def _date_range(item: object) -> DateRange:
     else:
         first = last = _date(item)
     if first is None or last is None:
-        raise Faulty([Fault((), _shown(item), expected)])
+        raise Faulty([Fault((), told(item), expected)])
     if last < first:
-        raise Faulty([Fault((), _shown(item), "the earlier date first")])
+        raise Faulty([Fault((), told(item), "the earlier date first")])
     days = (last - first).days + 1
     if days > MAX_BREAK_DAYS:
-        raise Faulty([Fault((), f"{days} days ({_shown(item)})", f"at most {MAX_BREAK_DAYS} days")])
+        raise Faulty([Fault((), f"{days} days ({told(item)})", f"at most {MAX_BREAK_DAYS} days")])
     return DateRange(first, last)
 
 
 def _special_days(value: object, faults: list[Fault]) -> tuple[tuple[date, DayType], ...]:
     if not isinstance(value, Mapping):
-        faults.append(Fault(("special_days",), _shown(value), 'a table such as { "2026-12-19" = "school_day" }'))
+        faults.append(Fault(("special_days",), told(value), 'a table such as { "2026-12-19" = "school_day" }'))
         return ()
     days: dict[date, DayType] = {}
     for key, name in value.items():
         day = _date(key)
         if day is None:
-            faults.append(Fault(("special_days", str(key)), _shown(key), "a date such as 2026-12-19"))
+            faults.append(Fault(("special_days", str(key)), told(key), "a date such as 2026-12-19"))
         elif not isinstance(name, str) or name not in set(DayType):
-            faults.append(Fault(("special_days", str(key)), _shown(name), f"one of {', '.join(DayType)}"))
+            faults.append(Fault(("special_days", str(key)), told(name), f"one of {', '.join(DayType)}"))
         else:
             days[day] = DayType(name)
     return tuple(sorted(days.items()))
@@ -203,8 +203,3 @@ def _date(value: object) -> date | None:
         return date.fromisoformat(value)
     except ValueError:
         return None
-
-
-def _shown(value: object) -> str:
-    """Show what was found at a bounded length."""
-    return repr(value)[:60]

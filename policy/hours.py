@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from policy.calendar import DayType
-from policy.fault import Fault, Faulty
+from policy.fault import Fault, Faulty, told
 
 MINUTES_A_DAY: Final = 24 * 60
 
@@ -44,7 +44,7 @@ def parse_hours(table: object) -> Mapping[DayType, tuple[Window, ...]]:
     Windows come earliest first. On a day type that is left out the service is closed, as with an empty list.
     """
     if not isinstance(table, Mapping):
-        raise Faulty([Fault((), _shown(table), 'a table such as { school_day = ["07:30-17:30"] }')])
+        raise Faulty([Fault((), told(table), 'a table such as { school_day = ["07:30-17:30"] }')])
     faults: list[Fault] = []
     hours: dict[DayType, tuple[Window, ...]] = {}
     for key, value in table.items():
@@ -62,7 +62,7 @@ def parse_hours(table: object) -> Mapping[DayType, tuple[Window, ...]]:
 
 def _windows(value: object) -> tuple[Window, ...]:
     if not isinstance(value, list):
-        raise Faulty([Fault((), _shown(value), 'a list such as ["07:30-17:30"]')])
+        raise Faulty([Fault((), told(value), 'a list such as ["07:30-17:30"]')])
     faults: list[Fault] = []
     windows: list[Window] = []
     for place, item in enumerate(value):
@@ -72,7 +72,7 @@ def _windows(value: object) -> tuple[Window, ...]:
             faults.extend(fault.under(place) for fault in faulty.faults)
             continue
         if any(new.start_minute < other.end_minute and other.start_minute < new.end_minute for other in windows):
-            faults.append(Fault((place,), _shown(item), "a window that overlaps no other of the day"))
+            faults.append(Fault((place,), told(item), "a window that overlaps no other of the day"))
         windows.append(new)
     if faults:
         raise Faulty(faults)
@@ -82,15 +82,15 @@ def _windows(value: object) -> tuple[Window, ...]:
 def _window(item: object) -> Window:
     match = _WINDOW.fullmatch(item) if isinstance(item, str) else None
     if match is None:
-        raise Faulty([Fault((), _shown(item), "a window such as 07:30-17:30")])
+        raise Faulty([Fault((), told(item), "a window such as 07:30-17:30")])
     start, end = _minute_of_day(match["start"]), _minute_of_day(match["end"])
     if start is None or end is None or start == MINUTES_A_DAY:
-        raise Faulty([Fault((), _shown(item), "times from 00:00 to 23:59, or 24:00 as an end")])
+        raise Faulty([Fault((), told(item), "times from 00:00 to 23:59, or 24:00 as an end")])
     if end in {0, start}:
-        raise Faulty([Fault((), _shown(item), "an end after the start; 24:00 is the end of the day")])
+        raise Faulty([Fault((), told(item), "an end after the start; 24:00 is the end of the day")])
     if start > end:
         two = f"{match['start']}-24:00 and 00:00-{match['end']}"
-        raise Faulty([Fault((), _shown(item), f"two windows, {two}: one may not run over midnight")])
+        raise Faulty([Fault((), told(item), f"two windows, {two}: one may not run over midnight")])
     return Window(start, end)
 
 
@@ -102,8 +102,3 @@ def _minute_of_day(text: str) -> int | None:
 
 def _clock(minute_of_day: int) -> str:
     return f"{minute_of_day // 60:02d}:{minute_of_day % 60:02d}"
-
-
-def _shown(value: object) -> str:
-    """Show what was found at a bounded length."""
-    return repr(value)[:60]

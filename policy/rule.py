@@ -5,12 +5,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from reprlib import repr as short_repr
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 from policy.calendar import DayType
-from policy.fault import Fault, Faulty
+from policy.fault import Fault, Faulty, told
 from policy.hours import Window, parse_hours
 from policy.model import Kind
 
@@ -101,7 +100,7 @@ def _choice(kind: type[E]) -> Callable[[object, Path], E]:
     def parse(value: object, path: Path) -> E:
         if isinstance(value, str) and value in {str(member) for member in kind}:
             return kind(value)
-        raise Faulty([Fault(path, _told(value), f"one of {', '.join(kind)}")])
+        raise Faulty([Fault(path, told(value), f"one of {', '.join(kind)}")])
 
     return parse
 
@@ -110,7 +109,7 @@ def _whole(lowest: int, highest: int) -> Callable[[object, Path], int]:
     def parse(value: object, path: Path) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
             return value
-        raise Faulty([Fault(path, _told(value), f"a whole number from {lowest} to {highest}")])
+        raise Faulty([Fault(path, told(value), f"a whole number from {lowest} to {highest}")])
 
     return parse
 
@@ -118,7 +117,7 @@ def _whole(lowest: int, highest: int) -> Callable[[object, Path], int]:
 def _list_of(parse_one: Callable[[object, Path], str]) -> Callable[[object, Path], frozenset[str]]:
     def parse(value: object, path: Path) -> frozenset[str]:
         if not isinstance(value, list) or not value:
-            raise Faulty([Fault(path, _told(value), "a list with at least one entry")])
+            raise Faulty([Fault(path, told(value), "a list with at least one entry")])
         members: list[str] = []
         faults: list[Fault] = []
         for place, entry in enumerate(value):
@@ -136,12 +135,12 @@ def _list_of(parse_one: Callable[[object, Path], str]) -> Callable[[object, Path
 def _group(value: object, path: Path) -> str:
     if isinstance(value, str) and value.strip() == value and value and ";" not in value and value.isprintable():
         return value
-    raise Faulty([Fault(path, _told(value), 'the name of a group, printable and without ";"')])
+    raise Faulty([Fault(path, told(value), 'the name of a group, printable and without ";"')])
 
 
 def _by_kind(value: object, path: Path) -> Mapping[Kind, int]:
     if not isinstance(value, Mapping):
-        raise Faulty([Fault(path, _told(value), "a table of kinds, such as { substitute = 1 }")])
+        raise Faulty([Fault(path, told(value), "a table of kinds, such as { substitute = 1 }")])
     limits: dict[Kind, int] = {}
     faults: list[Fault] = []
     for name, count in value.items():
@@ -185,7 +184,7 @@ KEYS: Final = tuple(_KEYS)
 def parse_rule(table: object, *, service: str) -> Rule:
     """Make the rule of `service` from a table of TOML or JSON values. Raises Faulty with all that is wrong in it."""
     if not isinstance(table, Mapping):
-        raise Faulty([Fault((), _told(table), "a table of a rule's keys")])
+        raise Faulty([Fault((), told(table), "a table of a rule's keys")])
     given = {**(_CANTEEN_DEFAULTS if service == "canteen" else {}), **table}
     values: dict[str, object] = {}
     faults: list[Fault] = []
@@ -219,8 +218,3 @@ def _in_json(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: said for key, said in value.items() if said != ()}  # a day without hours: as if it were left out
     return str(value)
-
-
-def _told(value: object) -> str:
-    """Show what was found at a bounded length and depth."""
-    return f"{type(value).__name__} {short_repr(value)}"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from config.finding import WHOLE_FILE, ConfigError, Finding, dotted, located, told
-from policy.fault import Fault
+from config.finding import WHOLE_FILE, ConfigError, Finding, dotted, located
+from policy.fault import Fault, told
 
 
 def test_a_finding_says_where_what_and_what_instead() -> None:

@@ -295,7 +295,7 @@ def test_a_dozen_faults_are_told_at_once_in_line_order() -> None:
         (34, "reader[3].absent_ms", "true", "a whole number from 50 to 5000"),
         (36, "output[1].path", "nothing", 'an absolute path, such as "/var/lib/viipe"'),
         (39, "output[1].pulse_s", "20", "at most max_pulse_s, which is 15"),
-        (42, "service.door.kinds[2]", "str 'guest'", "one of personal, substitute, staff, visitor"),
+        (42, "service.door.kinds[2]", '"guest"', "one of personal, substitute, staff, visitor"),
         (43, "service.door.per_dy", "an unknown key", '"per_day", the nearest known key'),
         (45, "outputs", "an unknown key", '"output", the nearest known key'),
     ]
@@ -321,6 +321,7 @@ def test_a_dozen_faults_are_told_at_once_in_line_order() -> None:
         ("absent_ms = 300", "absent_ms = 300.0", [(13, "reader[1].absent_ms")]),
         ('kind = "record"', 'kind = "gpio"\nline = 17', [(23, "output[1].kind")]),
         ('kind = "record"', 'kind = "tape"', [(23, "output[1].kind")]),
+        ('kind = "record"', 'knd = "record"', [(21, "output[1].kind"), (23, "output[1].knd")]),
         ('[host]\nname = "main-hall"', "[host]", [(1, "host.name")]),
         ('["07:30-17:30"]', '["07:30-17:30", "7-8"]', [(33, "service.door.hours.school_day[2]")]),
         (
