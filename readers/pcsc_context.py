@@ -2,8 +2,8 @@
 
 One `PcscContext` is one connection to the PC/SC daemon. It dies with the daemon (0x80100013 in a blocked call, then
 0x8010001D for ever): whoever sees a `PcscFault` closes it and makes another. pyscard lets other threads run during
-each call made here (tried: tests/readers/test_pcsc_context.py), and `smartcard.CardMonitor` is kept away from, since
-its thread dies for good when the daemon restarts (pyscard#82, #27).
+each call made here (tests/readers/test_pcsc.py holds a slow card and a stuck driver beside a quick reader), and
+`smartcard.CardMonitor` is kept away from, since its thread dies for good when the daemon restarts (pyscard#82, #27).
 """
 
 import errno

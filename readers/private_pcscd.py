@@ -32,6 +32,7 @@ START_S: Final = 5.0
 STOP_S: Final = 2.0
 POLL_S: Final = 0.002
 
+_INIT_FAILED: Final = "init failed"  # how pcscd's log says that a driver did not take its reader
 # stdin becomes fd 3 (where sd_listen_fds looks), LISTEN_PID must be the pid that pcscd itself will have, and pcscd
 # must not outlive us even when we are killed.
 _LAUNCH: Final = 'export LISTEN_PID=$$; exec setpriv --pdeathsig KILL -- "$@" 3<&0 </dev/null'
@@ -95,7 +96,7 @@ class Pcscd:
         self.socket_path.unlink(missing_ok=True)
         with (
             contextlib.closing(socket.socket(socket.AF_UNIX)) as listener,
-            self.log_path.open("ab") as log,
+            self.log_path.open("wb") as log,
         ):
             listener.bind(str(self.socket_path))
             listener.listen(64)
@@ -163,7 +164,7 @@ class PrivatePcscd(Pcscd):
 
     Readers come in pairs (an odd number is rounded up). The n-th is called `names[n]` (`Virtual PCD 00 00`,
     `Virtual PCD 00 01`, then `Virtual reader B 00 00`, …) and waits for a card on `ports[n]`. Without `first_port` free
-    ports are found.
+    ports are found. For trying only: vpcd listens on all of the machine's addresses, and takes whoever comes for a card.
     """
 
     def __init__(self, readers: int = 2, first_port: int | None = None) -> None:
@@ -224,7 +225,7 @@ class PrivatePcscd(Pcscd):
         """Tell whether our own pcscd came to listen on all ports (and not a stranger who was quicker)."""
         deadline_s = time.monotonic() + START_S
         while time.monotonic() < deadline_s:
-            if self._process is None or self._process.poll() is not None:
+            if self._process is None or self._process.poll() is not None or _INIT_FAILED in self._log_tail():
                 return False
             if set(self.ports) <= _listening_ports(self._process.pid):
                 return True

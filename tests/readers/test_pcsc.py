@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,11 +33,18 @@ def reader(rig: EventIfd) -> Iterator[ReaderProcess]:
         yield process
 
 
-def tap(rig: EventIfd, uid: bytes, index: int = 0, **changes: object) -> None:
-    """Hold a card to a reader for a moment."""
-    rig.insert(index, uid, **changes)
-    time.sleep(0.02)
+def tap(rig: EventIfd, reader: ReaderProcess, uid: bytes, *, index: int = 0, number: int = 0) -> None:
+    """Hold a card to the rig's reader `index` until the process's reader `number` tells it."""
+    count = len(reader.of("presented", number)) + 1
+    rig.insert(index, uid)
+    assert reader.wait("presented", count, reader=number)["uid"] == uid.hex()
     rig.remove(index)
+
+
+def settle(reader: ReaderProcess) -> None:
+    """Wait until the reader has looked twice more: what lies on it has been told by then."""
+    reader.wait_more("progress")
+    reader.wait_more("progress")
 
 
 def test_a_tap_tells_the_raw_uid_the_atr_and_when_it_was_seen(rig: EventIfd, reader: ReaderProcess) -> None:
@@ -62,10 +70,8 @@ def test_a_card_left_lying_is_one_tap(rig: EventIfd, reader: ReaderProcess) -> N
     """A card that lies on the reader through several looks is told once."""
     rig.insert(0, ANNA)
     reader.wait("presented")
-    reader.wait_more("progress")
-    reader.wait_more("progress")
-    tap(rig, LAST)
-    reader.wait("presented", 2)
+    settle(reader)
+    tap(rig, reader, LAST)
     assert reader.uids() == [ANNA.hex(), LAST.hex()]
 
 
@@ -73,10 +79,13 @@ def test_noise_that_looks_like_removal_is_no_second_tap(rig: EventIfd) -> None:
     """The same card back within absent_ms never left; another card in between is a tap at once."""
     with ReaderProcess(rig.environ(), run=[{**FIRST_READER, "absent_ms": 10_000}]) as reader:
         reader.wait("progress")
-        for uid in (ANNA, ANNA, ANNA, BERTA, ANNA):
-            tap(rig, uid)
-            time.sleep(0.02)
-        reader.wait("presented", 3)
+        tap(rig, reader, ANNA)
+        for _ in range(3):
+            rig.insert(0, ANNA)
+            time.sleep(0.05)
+            rig.remove(0)
+        tap(rig, reader, BERTA)
+        tap(rig, reader, ANNA)
         assert reader.uids() == [ANNA.hex(), BERTA.hex(), ANNA.hex()]
 
 
@@ -97,8 +106,7 @@ def test_a_card_lying_there_at_the_start_is_no_tap(rig: EventIfd) -> None:
     rig.insert(0, ANNA)
     with ReaderProcess(rig.environ(), run=[FIRST_READER]) as reader:
         reader.wait("progress", 2)
-        tap(rig, LAST)
-        reader.wait("presented")
+        tap(rig, reader, LAST)
         assert reader.uids() == [LAST.hex()]
 
 
@@ -107,8 +115,7 @@ def test_a_card_lying_there_at_the_start_is_a_tap_where_so_configured(rig: Event
     rig.insert(0, ANNA)
     with ReaderProcess(rig.environ(), run=[{**FIRST_READER, "tap_on_start": True}]) as reader:
         reader.wait("presented")
-        tap(rig, LAST)
-        reader.wait("presented", 2)
+        tap(rig, reader, LAST)
         assert reader.uids() == [ANNA.hex(), LAST.hex()]
 
 
@@ -129,22 +136,15 @@ def test_taps_of_a_few_milliseconds_are_seen(rig: EventIfd, reader: ReaderProces
         rig.insert(0, bytes([2, 0, 0, number]))
         time.sleep(0.005)
         rig.remove(0)
-        time.sleep(0.005)
-    tap(rig, LAST)
-    reader.wait("presented", len(reader.of("presented")) or 1)
-    deadline_s = time.monotonic() + 5
-    while LAST.hex() not in reader.uids() and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert reader.uids()[-1] == LAST.hex()
-    assert len(reader.uids()) >= tries // 2  # all of them on an idle machine; a busy one may stall for longer than 5 ms
+    # All are seen on an idle machine; a busy one may well stall for longer than 5 ms. With vpcd it would be one in five.
+    reader.wait("presented", tries * 3 // 4)
 
 
 def test_a_card_pulled_in_the_middle_of_being_read_is_no_tap(rig: EventIfd, reader: ReaderProcess) -> None:
     """A card that goes while its UID is asked for is neither a tap nor called unreadable, and leaves nothing behind."""
     rig.insert(0, ANNA, pulled_at=1)
-    reader.wait_more("progress")
-    tap(rig, LAST)
-    reader.wait("presented")
+    settle(reader)
+    tap(rig, reader, LAST)
     assert reader.uids() == [LAST.hex()]
     assert not reader.of("unreadable")
 
@@ -155,8 +155,8 @@ def test_a_slow_card_pulled_in_the_middle_is_no_tap(rig: EventIfd, reader: Reade
     time.sleep(0.05)
     rig.remove(0)
     time.sleep(0.3)
-    tap(rig, LAST, apdu_ms=0)
-    reader.wait("presented")
+    rig.set(0, apdu_ms=0)
+    tap(rig, reader, LAST)
     assert reader.uids() == [LAST.hex()]
     assert not reader.of("unreadable")
 
@@ -179,17 +179,17 @@ def test_a_slow_card_is_a_tap(rig: EventIfd, reader: ReaderProcess) -> None:
         ({"answer": bytes.fromhex("9000")}, "0 bytes"),
         ({"answer": bytes.fromhex("90")}, "cut off"),
     ],
+    ids=["mute", "reader error", "status word", "short UID", "no UID", "no status word"],
 )
 def test_a_card_that_does_not_tell_its_uid_is_unreadable_once(
-    rig: EventIfd, reader: ReaderProcess, changes: dict[str, object], words: str
+    rig: EventIfd, reader: ReaderProcess, changes: dict[str, Any], words: str
 ) -> None:
     """Mute cards, reader errors, other status words and odd lengths are told once in words, and the next card is read."""
     rig.insert(0, **{"answer": ANNA + b"\x90\x00", **changes})
     assert words in reader.wait("unreadable")["why"]
     reader.wait_more("progress")
-    rig.remove(0)
-    tap(rig, LAST, mute=False, failing=False)
-    reader.wait("presented")
+    rig.set(0, present=False, mute=False, failing=False)
+    tap(rig, reader, LAST)
     assert reader.uids() == [LAST.hex()]
     assert len(reader.of("unreadable")) == 1
 
@@ -205,20 +205,18 @@ def test_a_card_that_answers_late_is_still_a_tap(rig: EventIfd, reader: ReaderPr
 
 def test_a_reader_unplugged_and_plugged_in_again_is_back(rig: EventIfd, reader: ReaderProcess) -> None:
     """A reader that is gone is lost once; plugged in again it is back once, within pcscd's own look and our retry."""
-    tap(rig, ANNA)
-    reader.wait("presented")
+    tap(rig, reader, ANNA)
     rig.unplug(0)
     assert "unplugged" in reader.wait("lost")["why"]
     time.sleep(0.6)
     plugged_ns = rig.replug(0)
     assert reader.wait("back")["heard_ns"] - plugged_ns < 2_000_000_000
-    tap(rig, LAST)
-    reader.wait("presented", 2)
+    tap(rig, reader, LAST)
     assert reader.uids() == [ANNA.hex(), LAST.hex()]
     assert (len(reader.of("lost")), len(reader.of("back"))) == (1, 1)
 
 
-@pytest.mark.parametrize(("after", "taps"), [(ANNA, 1), (BERTA, 2), (None, 1)])
+@pytest.mark.parametrize(("after", "taps"), [(ANNA, 1), (BERTA, 2), (None, 1)], ids=["same", "another", "none"])
 def test_a_card_on_a_reader_that_was_unplugged_taps_only_if_it_is_another(
     rig: EventIfd, reader: ReaderProcess, after: bytes | None, taps: int
 ) -> None:
@@ -232,11 +230,15 @@ def test_a_card_on_a_reader_that_was_unplugged_taps_only_if_it_is_another(
         rig.insert(0, after)
     rig.replug(0)
     reader.wait("back")
-    reader.wait_more("progress")
+    settle(reader)
     assert len(reader.uids()) == taps
 
 
-@pytest.mark.parametrize(("before", "after", "taps"), [(ANNA, ANNA, 1), (ANNA, BERTA, 2), (None, BERTA, 1)])
+@pytest.mark.parametrize(
+    ("before", "after", "taps"),
+    [(ANNA, ANNA, 1), (ANNA, BERTA, 2), (None, BERTA, 1)],
+    ids=["same", "another", "new"],
+)
 def test_a_restart_of_pcscd_is_outlived(
     rig: EventIfd, reader: ReaderProcess, before: bytes | None, after: bytes, taps: int
 ) -> None:
@@ -251,7 +253,7 @@ def test_a_restart_of_pcscd_is_outlived(
     rig.start()
     started_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     assert reader.wait("back")["heard_ns"] - started_ns < 2_000_000_000
-    reader.wait_more("progress")
+    settle(reader)
     assert len(reader.uids()) == taps
     assert (len(reader.of("lost")), len(reader.of("back"))) == (1, 1)
 
@@ -270,8 +272,7 @@ def test_a_reader_that_is_not_there_is_lost_with_the_names_of_those_that_are() -
             rig.kill()
             rig.start()
             reader.wait("back")
-            tap(rig, ANNA, 1)
-            reader.wait("presented")
+            tap(rig, reader, ANNA, index=1)
             assert len(reader.of("lost")) == 1
 
 
@@ -280,13 +281,14 @@ def test_two_readers_for_one_pattern_are_a_fault() -> None:
     with EventIfd(readers=2) as rig, ReaderProcess(rig.environ(), run=[{"match": "Event Reader*"}]) as reader:
         why = reader.wait("lost")["why"]
         assert all(name in why for name in rig.names)
-        tap(rig, ANNA)
+        rig.insert(0, ANNA)
+        time.sleep(0.3)
+        rig.remove(0)
         rig.unplug(1)
         rig.kill()
         rig.start()
         reader.wait("back")
-        tap(rig, LAST)
-        reader.wait("presented")
+        tap(rig, reader, LAST)
         assert reader.uids() == [LAST.hex()]
 
 
@@ -309,10 +311,8 @@ def test_a_usb_port_tells_two_equal_readers_apart(tmp_path: Path) -> None:
         with ReaderProcess(rig.environ(), run=[*wanted, {"usb_port": "1-4", "sysfs": str(sysfs)}]) as readers:
             readers.wait("progress")
             readers.wait("progress", reader=1)
-            tap(rig, ANNA, 1)
-            tap(rig, BERTA, 0)
-            assert readers.wait("presented")["uid"] == ANNA.hex()
-            assert readers.wait("presented", reader=1)["uid"] == BERTA.hex()
+            tap(rig, readers, ANNA, index=1, number=0)
+            tap(rig, readers, BERTA, index=0, number=1)
             assert "the USB port 1-4" in readers.wait("lost", reader=2)["why"]
         listed = ReaderProcess(rig.environ(), list=str(sysfs)).end()
         assert [one["usb_port"] for one in listed] == ["1-1.2", "1-1.3"]
@@ -346,8 +346,8 @@ def test_a_slow_card_at_one_reader_does_not_hold_up_another() -> None:
         readers.wait("progress")
         readers.wait("progress", reader=1)
         rig.insert(0, ANNA, apdu_ms=1_500)
-        tap(rig, BERTA, 1)
-        quick = readers.wait("presented", reader=1)
+        tap(rig, readers, BERTA, index=1, number=1)
+        (quick,) = readers.of("presented", 1)
         slow = readers.wait("presented")
         assert quick["heard_ns"] < slow["heard_ns"]
 
@@ -405,8 +405,7 @@ def test_a_reader_held_by_another_program_for_long_is_lost_until_it_lets_go(
         assert other.wait("held")["code"] == 0
         assert "another program holds the reader" in reader.wait("lost")["why"]
     reader.wait("back")
-    tap(rig, LAST)
-    reader.wait("presented", 2)
+    tap(rig, reader, LAST)
     assert reader.uids() == [ANNA.hex(), LAST.hex()]
 
 
@@ -473,18 +472,17 @@ def test_a_virtual_card_on_a_virtual_reader_is_a_tap() -> None:
 
 def test_virtual_readers_come_back_on_their_ports_after_a_crash() -> None:
     """A card put on again after a crash of pcscd, on the same port, is the same presentation when it never left."""
-    with PrivatePcscd(readers=2) as pcscd:
-        with ReaderProcess(pcscd.environ(), run=[{"match": "*00 00"}]) as reader:
-            reader.wait("progress")
-            card = VirtualCard(ANNA, port=pcscd.ports[0])
-            with card:
-                reader.wait("presented")
-                pcscd.kill()
-                reader.wait("lost")
-            pcscd.start()
-            with card:
-                reader.wait("back")
-                reader.wait_more("progress")
-            with VirtualCard(LAST, port=pcscd.ports[0]):
-                reader.wait("presented", 2)
-            assert reader.uids() == [ANNA.hex(), LAST.hex()]
+    with PrivatePcscd(readers=2) as pcscd, ReaderProcess(pcscd.environ(), run=[{"match": "*00 00"}]) as reader:
+        reader.wait("progress")
+        card = VirtualCard(ANNA, port=pcscd.ports[0])
+        with card:
+            reader.wait("presented")
+            pcscd.kill()
+            reader.wait("lost")
+        pcscd.start()
+        with card:
+            reader.wait("back")
+            settle(reader)
+        with VirtualCard(LAST, port=pcscd.ports[0]):
+            reader.wait("presented", 2)
+        assert reader.uids() == [ANNA.hex(), LAST.hex()]

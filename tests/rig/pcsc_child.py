@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def run(wanted: list[dict[str, Any]]) -> None:
         sysfs = Path(options.pop("sysfs", "/sys"))
         readers.append(PcscReader(choice, sysfs=sysfs, **options))
     workers = [
-        threading.Thread(target=reader.run, args=(Teller(number),), daemon=True) for number, reader in enumerate(readers)
+        threading.Thread(target=reader.run, args=(Teller(number),), daemon=True)
+        for number, reader in enumerate(readers)
     ]
     for worker in workers:
         worker.start()
@@ -103,4 +105,5 @@ def control(reader: str) -> None:
 
 if __name__ == "__main__":
     ((verb, argument),) = json.loads(sys.argv[1]).items()
-    {"run": run, "list": list_once, "hold": hold, "control": control}[verb](argument)
+    verbs: dict[str, Callable[[Any], None]] = {"run": run, "list": list_once, "hold": hold, "control": control}
+    verbs[verb](argument)

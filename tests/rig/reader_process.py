@@ -64,7 +64,7 @@ class ReaderProcess:
 
     def wait(self, event: str, count: int = 1, *, reader: int = 0, within_s: float = WAIT_S) -> Event:
         """Wait until an event was heard `count` times in all; return the last of these."""
-        self._until(lambda: len(self.of(event, reader)) >= count, f"{count} × {event} of reader {reader}", within_s)
+        self._until(lambda: len(self.of(event, reader)) >= count, f"{event} no. {count} of reader {reader}", within_s)
         return self.of(event, reader)[count - 1]
 
     def wait_more(self, event: str, *, reader: int = 0, within_s: float = WAIT_S) -> Event:
