@@ -22,9 +22,11 @@ class Record:
         """Append the command as one line of JSON, by one write: a line is whole or not there."""
         line = json.dumps({"tap_id": command.tap_id, "pulse_s": command.pulse_s}) + "\n"
         try:
-            os.write(self._descriptor, line.encode())
+            written_bytes = os.write(self._descriptor, line.encode())
         except OSError as error:
             raise OutputFault(f"{self._path}: {error.strerror}") from error
+        if written_bytes != len(line.encode()):
+            raise OutputFault(f"{self._path}: a part of the line was written; is the disk full?")
 
     def close(self) -> None:
         """Close the file."""

@@ -19,27 +19,29 @@ class OutputWorker:
         self.fault: str | None = None
         self._make = make
         self._output: Output | None = None
-        self._commands: queue.Queue[tuple[Command, Told] | None] = queue.Queue(MOST_WAITING)
+        self._commands: queue.Queue[tuple[Command, Told] | None] = queue.Queue(MOST_WAITING + 1)  # and the word to stop
+        self._handing = threading.Lock()
+        self._stopping = False
         self._thread = threading.Thread(target=self._work, name=f"output {name}", daemon=True)
         self._thread.start()
 
     def hand_over(self, command: Command, told: Told) -> bool:
         """Hand a command over without waiting; `told` is called once, on the output's thread, when it is done or has failed.
 
-        False where too many wait already: that one is not carried out.
+        False where too many wait already, or the output stops: that one is not carried out.
         """
-        try:
+        with self._handing:
+            if self._stopping or self._commands.qsize() >= MOST_WAITING:
+                return False
             self._commands.put_nowait((command, told))
-        except queue.Full:
-            return False
         return True
 
     def stop(self, timeout_s: float) -> None:
         """Carry out what was handed over, as far as the time goes, and close the output."""
-        try:
-            self._commands.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
+        with self._handing:
+            if not self._stopping:
+                self._stopping = True
+                self._commands.put_nowait(None)  # nothing comes behind it: what was accepted is carried out
         self._thread.join(timeout_s)
 
     def _work(self) -> None:
@@ -58,6 +60,9 @@ class OutputWorker:
             act(self._output)
         except OutputFault as fault:
             self.fault = str(fault)
+            self._close()
+        except Exception as error:  # noqa: BLE001  a thread that died would take commands and tell nobody what became of them
+            self.fault = f"a fault in the output itself: {type(error).__name__}: {error}"
             self._close()
         else:
             self.fault = None

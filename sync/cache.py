@@ -2,15 +2,18 @@
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from policy.model import Card
 from sync import current
-from sync.card_row import COLUMNS, DIGEST_MODULUS, CardRow, row_digest, to_card
+from sync.card_row import COLUMNS, DIGEST_MODULUS, CardRow, mark_of, row_digest, to_card
+from sync.current import Current
 from sync.faults import CacheFault
 from sync.site_key import SiteKey
 
@@ -41,6 +44,7 @@ class CardCache:
         self._stamp: tuple[int, int] | None = None
         self._file: _CacheFile | None = None
         self._faults: list[str] = []
+        self._refused: set[str] = set()  # files found damaged since `current` changed
         with self._lock:
             self._reopen()
 
@@ -81,18 +85,20 @@ class CardCache:
         if self._file is not None:
             self._file.close()
             self._file = None
+        self._refused.clear()
         self._stamp = current.stamp(self._state_dir)
         try:
-            serving = current.read(self._state_dir).serving
+            now = current.read(self._state_dir)
         except CacheFault as fault:
             self._faults.append(str(fault))
-            with current.changing(self._state_dir):
-                serving = current.rebuild(self._state_dir).serving
-            self._stamp = current.stamp(self._state_dir)
-        if serving is not None:
-            self._open(serving)
+            now = self._changed(current.rebuild)
+        self._open(now)
 
-    def _open(self, name: str) -> None:
+    def _open(self, now: Current) -> None:
+        sound = (name for name in (now.serving, now.former) if name is not None and name not in self._refused)
+        name = next(sound, None)
+        if name is None:
+            return
         try:
             self._file = _CacheFile(self._state_dir / name)
         except CacheFault as fault:
@@ -103,11 +109,19 @@ class CardCache:
             self._file.close()
             self._file = None
         self._faults.append(str(fault))
-        with current.changing(self._state_dir):
-            serving = current.step_back(self._state_dir, name).serving
+        self._refused.add(name)
+        self._open(self._changed(partial(current.step_back, damaged=name)))
+
+    def _changed(self, change: Callable[[Path], Current]) -> Current:
+        """Have `current` changed. A disk that refuses even that hinders no tap: the former file is asked all the same."""
+        try:
+            with current.changing(self._state_dir):
+                now = change(self._state_dir)
+        except OSError as error:
+            self._faults.append(f"{self._state_dir}: nothing could be set aside: {error.strerror}")
+            now = current.look(self._state_dir)
         self._stamp = current.stamp(self._state_dir)
-        if serving is not None:
-            self._open(serving)
+        return now
 
 
 class _CacheFile:
@@ -124,13 +138,13 @@ class _CacheFile:
             except BaseException:
                 self._db.close()
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _damaged(path, error) from error
 
     def find(self, key: bytes) -> Card | None:
         try:
             row = self._db.execute(_FIND, (key,)).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _damaged(self._path, error) from error
         if row is None:
             return None
@@ -162,7 +176,7 @@ def read_info(db: sqlite3.Connection, path: Path) -> CacheInfo:
             imported_at=datetime.fromisoformat(meta["imported_at"]).astimezone(UTC),
             digest=int(meta["digest"], 16),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, OSError) as error:
         raise CacheFault(f"{path}: its description is damaged ({type(error).__name__})") from error
 
 
@@ -176,17 +190,20 @@ def verify(path: Path) -> CacheInfo:
             if found != "ok":
                 raise CacheFault(f"{path}: integrity check: {found}")
             cards = total = 0
-            for row in db.execute(f"SELECT {', '.join(COLUMNS[:-1])} FROM cards"):  # noqa: S608  our own column names
-                total += int.from_bytes(row_digest(row), "big")
+            for row in map(CardRow._make, db.execute(f"SELECT {', '.join(COLUMNS)} FROM cards")):  # noqa: S608  our own names
+                digest = row_digest(row[:-1])
+                if row.mark != mark_of(digest):
+                    raise CacheFault(f"{path}: a row's bytes differ from its mark")
+                total += int.from_bytes(digest, "big")
                 cards += 1
         finally:
             db.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from error
     if (cards, total % DIGEST_MODULUS) != (info.cards, info.digest):
         raise CacheFault(f"{path}: its rows differ from its digest")
     return info
 
 
-def _damaged(path: Path, error: sqlite3.Error) -> CacheFault:
+def _damaged(path: Path, error: Exception) -> CacheFault:
     return CacheFault(f"{path}: {error}")

@@ -10,6 +10,9 @@ from sync.faults import CacheFault
 
 COLUMNS: Final = ("key", "card", "person", "kind", "state", "valid_from", "valid_until", "groups", "version", "mark")
 DIGEST_MODULUS: Final = 1 << 256
+_ENCODE: Final = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False
+).encode  # json.dumps would make one for each row
 
 
 class CardRow(NamedTuple):
@@ -33,8 +36,7 @@ class CardRow(NamedTuple):
 def row_digest(row: tuple[bytes, str, str | None, str, str, str | None, str | None, str, int]) -> bytes:
     """Return SHA-256 of the row's canonical bytes: a JSON list of its columns without `mark`, the key in hex, no white space."""
     key, *rest = row
-    text = json.dumps([key.hex(), *rest], separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(_ENCODE([key.hex(), *rest]).encode()).digest()
 
 
 def mark_of(digest: bytes) -> int:
@@ -44,6 +46,11 @@ def mark_of(digest: bytes) -> int:
 
 def to_row(key: bytes, card: Card) -> CardRow:
     """Lay a card out as a row."""
+    return to_row_and_digest(key, card)[0]
+
+
+def to_row_and_digest(key: bytes, card: Card) -> tuple[CardRow, bytes]:
+    """Lay a card out as a row, and return the row's digest besides."""
     bare = (
         key,
         card.card,
@@ -55,7 +62,8 @@ def to_row(key: bytes, card: Card) -> CardRow:
         ";".join(sorted(card.groups)),
         card.version,
     )
-    return CardRow(*bare, mark_of(row_digest(bare)))
+    digest = row_digest(bare)
+    return CardRow(*bare, mark_of(digest)), digest
 
 
 def to_card(row: CardRow) -> Card:

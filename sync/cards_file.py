@@ -71,6 +71,7 @@ def _listed(row: dict[str, str], fields: int, line: int, version: int) -> Listed
         return BadRow(line, f"{fields} fields", f"expected {len(COLUMNS)} fields")
     row = {name: value.strip() for name, value in row.items()}
     try:
+        _printable(row)
         uid = _uid(row["uid"])
         card = Card(
             card=_filled(row["card"], "card"),
@@ -93,6 +94,12 @@ class _Bad(Exception):
         super().__init__(reason)
         self.value = value
         self.reason = reason
+
+
+def _printable(row: dict[str, str]) -> None:
+    for name, value in row.items():
+        if not value.isprintable():
+            raise _Bad(ascii(value), f"{name}: a character that cannot be printed, such as NUL or a line's end")
 
 
 def _uid(text: str) -> bytes:

@@ -7,15 +7,18 @@ each import is a file of its own and `current` alone changes. The former file is
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sync.durable import replace_file, sync_folder
 from sync.faults import CacheFault
 
-_NAME = "current"
+_NAME: Final = "current"
+_FILE: Final = re.compile(r"cache-[0-9]+\.db", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,20 @@ class Current:
     version: int = 0
 
 
+def changing(state_dir: Path) -> AbstractContextManager[None]:
+    """Hold the right to change `current`, for a moment: a tap that finds its cache damaged waits for it."""
+    return _holding(state_dir / "current.lock")
+
+
+def importing(state_dir: Path) -> AbstractContextManager[None]:
+    """Hold the right to make the next cache file, for as long as that takes."""
+    return _holding(state_dir / "import.lock")
+
+
 @contextmanager
-def changing(state_dir: Path) -> Iterator[None]:
-    """Hold the right to change `current`; waits for the other who holds it. The kernel lets go of it when a process dies."""
-    descriptor = os.open(state_dir / "current.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _holding(path: Path) -> Iterator[None]:
+    """Wait for the other who holds the lock. The kernel lets go of it when a process dies."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -43,10 +56,10 @@ def read(state_dir: Path) -> Current:
     path = state_dir / _NAME
     try:
         table = json.loads(path.read_bytes())
-        return Current(serving=table["serving"], former=table["former"], version=int(table["version"]))
+        return Current(_file_name(table["serving"]), _file_name(table["former"]), int(table["version"]))
     except FileNotFoundError:
         return Current()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise CacheFault(f"{path}: damaged ({type(error).__name__})") from error
 
 
@@ -54,7 +67,7 @@ def stamp(state_dir: Path) -> tuple[int, int] | None:
     """Return what changes whenever `current` is renamed over (inode, mtime in ns): one system call, asked before each tap."""
     try:
         status = os.stat(state_dir / _NAME)  # noqa: PTH116  asked before each tap: a Path method costs four times as much
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
 
@@ -77,6 +90,8 @@ def step_back(state_dir: Path, damaged: str) -> Current:
     _write(state_dir, now)
     path = state_dir / damaged
     if path.exists():
+        for older in state_dir.glob("damaged-cache-*.db"):
+            older.unlink()  # one is enough to look into; it can be fetched or imported again
         path.replace(state_dir / f"damaged-{damaged}")
         sync_folder(state_dir)
     return now
@@ -84,11 +99,23 @@ def step_back(state_dir: Path, damaged: str) -> Current:
 
 def rebuild(state_dir: Path) -> Current:
     """Write `current` anew after it was found damaged: the newest cache file serves."""
-    found = sorted(state_dir.glob("cache-*.db"), key=_version_of, reverse=True)
-    names = [path.name for path in found[:2]] + [None, None]
-    now = Current(serving=names[0], former=names[1], version=_version_of(found[0]) if found else 0)
+    now = _newest(state_dir)
     _write(state_dir, now)
     return now
+
+
+def look(state_dir: Path) -> Current:
+    """Return what `current` says, or would say if it could be written anew; changes nothing."""
+    try:
+        return read(state_dir)
+    except CacheFault:
+        return _newest(state_dir)
+
+
+def _newest(state_dir: Path) -> Current:
+    found = sorted(state_dir.glob("cache-*.db"), key=_version_of, reverse=True)
+    names = [path.name for path in found[:2]] + [None, None]
+    return Current(serving=names[0], former=names[1], version=_version_of(found[0]) if found else 0)
 
 
 def _read_or_none(state_dir: Path) -> Current:
@@ -101,6 +128,12 @@ def _read_or_none(state_dir: Path) -> Current:
 def _write(state_dir: Path, now: Current) -> None:
     table = {"serving": now.serving, "former": now.former, "version": now.version}
     replace_file(state_dir / _NAME, json.dumps(table).encode())
+
+
+def _file_name(value: object) -> str | None:
+    if value is not None and not (isinstance(value, str) and _FILE.fullmatch(value)):
+        raise ValueError("no name of a cache file")
+    return value
 
 
 def _version_of(path: Path) -> int:

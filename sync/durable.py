@@ -9,6 +9,7 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     aside = path.with_name(f"{path.name}.new")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)  # one that a crash left may have another
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

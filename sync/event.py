@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
 
-GENESIS: Final = bytes(32)  # what stands before the first event of an epoch
+GENESIS: Final = bytes(32)  # what stands before the first event; the chain goes on from epoch to epoch
 
 
 class EventKind(StrEnum):
@@ -56,6 +56,9 @@ FIELDS: Final = (
     "boot_id",
     "boot_ms",
 )
+_ENCODE: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":")
+).encode  # json.dumps would make one each time
 
 Event = Mapping[str, object]
 
@@ -74,7 +77,7 @@ def canonical(event: Event) -> bytes:
     whole = {name: event.get(name) for name in FIELDS}
     whole["flags"] = event.get("flags", [])
     whole["outputs"] = event.get("outputs", [])
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODE(whole).encode()
 
 
 def chained(before: bytes, body: bytes) -> bytes:
@@ -83,8 +86,14 @@ def chained(before: bytes, body: bytes) -> bytes:
 
 
 def identity(event: Event) -> tuple[object, ...]:
-    """Return what tells an event from every other before it has a place in the order: a tap or an outcome happens once."""
-    return (event["kind"], event.get("tap_id"), event.get("reader"), event["time"], *event.get("outputs", ()))  # type: ignore[misc]
+    """Return what tells an event from every other before it has a place in the order: a tap or an outcome happens once.
+
+    A tap that is decided anew because the disk refused has another time. With another verdict it is another event: the later one holds.
+    """
+    if event.get("tap_id") is None:
+        return (event["kind"], event.get("reader"), event["time"], event.get("reason"), event.get("detail"))
+    outputs = event["outputs"] if event["kind"] == EventKind.OUTCOME else ()
+    return (event["kind"], event["tap_id"], event.get("verdict"), *outputs)  # type: ignore[misc]
 
 
 def outcome_event(tap: Event, output: str, outcome: Outcome, *, at: datetime, detail: str | None = None) -> Event:

@@ -16,13 +16,22 @@ MOST_IN_A_COMMIT: Final = 64
 class Job(Generic[Tx]):
     """One piece of work that waits for its commit, and what became of it."""
 
-    __slots__ = ("done", "fault", "work")
+    __slots__ = ("_work", "done", "fault", "raised")
 
     def __init__(self, work: Callable[[Tx], None]) -> None:
         """Take what is to be done inside the transaction; it leaves its result with whoever made it."""
-        self.work = work
+        self._work = work
         self.done = False
         self.fault: BaseException | None = None
+        self.raised: BaseException | None = None
+
+    def work(self, transaction: Tx) -> None:
+        """Do it, and remember what it raised: a job's own fault is nobody else's."""
+        try:
+            self._work(transaction)
+        except BaseException as error:
+            self.raised = error
+            raise
 
 
 class GroupCommit(Generic[Tx]):
@@ -36,7 +45,7 @@ class GroupCommit(Generic[Tx]):
         self._waiting: list[Job[Tx]] = []  # bounded by the number of workers: each waits for its own job
 
     def run(self, work: Callable[[Tx], None]) -> None:
-        """Have `work` done and committed, by this worker or by the one that leads. Raises what the commit raised."""
+        """Have `work` done and committed, by this worker or by the one that leads. Raises what the commit, or `work` itself, raised."""
         job = Job(work)
         with self._gathering:
             self._waiting.append(job)
@@ -55,11 +64,17 @@ class GroupCommit(Generic[Tx]):
     def _lead(self) -> None:
         with self._gathering:
             batch, self._waiting = self._waiting[:MOST_IN_A_COMMIT], self._waiting[MOST_IN_A_COMMIT:]
-        fault: BaseException | None = None
+        while batch:
+            fault = self._fault_of(batch)
+            culprits = [job for job in batch if fault is not None and job.raised is fault]
+            for job in culprits or batch:
+                job.fault = fault
+                job.done = True
+            batch = [job for job in batch if not job.done]  # the rest once more, without the one whose work failed
+
+    def _fault_of(self, batch: Sequence[Job[Tx]]) -> BaseException | None:
         try:
             self._commit([job.work for job in batch])
         except BaseException as error:  # noqa: BLE001  every worker that waited must hear of it; each raises it on
-            fault = error
-        for job in batch:
-            job.fault = fault
-            job.done = True
+            return error
+        return None

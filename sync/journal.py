@@ -5,16 +5,18 @@ continuity cannot be vouched for: after an error on a sync, or after a damaged f
 another reason than a full disk, nothing is written until `recover` has reopened and verified the file.
 """
 
+import errno
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 from policy.model import Usage
-from sync import journal_file, salvage
+from sync import journal_file, log_check, salvage
 from sync.event import (
     GENESIS,
     Event,
@@ -30,16 +32,31 @@ from sync.event import (
 )
 from sync.faults import JournalFault, JournalFull
 from sync.group_commit import GroupCommit
+from sync.log_check import LogState
 from sync.ring import Ring, Waiting
 from sync.servings import Boot, Servings
 
 NAME: Final = "journal.db"
 COMMITS_PER_CHECKPOINT: Final = 200  # four pages a commit at the most: the laid log of 1,018 frames is never outgrown
 PRUNED_AT_ONCE: Final = 500  # a tap that arrives meanwhile waits for so many deletions and no more
-_TAIL: Final = 256  # events whose chain is held against their links at each opening
 _RECENT: Final = 1000  # an outcome follows its grant closely; the ring holds no more
-_READ_BACK: Final = 5000  # events read at opening for the servings, and all of the last day's
-_FULL: Final = 13  # SQLITE_FULL
+_READ_BACK: Final = (
+    5000  # events read at opening for the servings, and all of the last day's; those that are looked at again
+)
+# Primary result codes (sqlite.org/rescode.html) that tell of the disk or of a lock, not of the file. All others tell of damage.
+_REFUSALS: Final = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_AUTH,
+}
 
 Work = Callable[["Transaction"], None]
 
@@ -61,12 +78,12 @@ class Transaction:
         """Append `event` with its place in the order; host, epoch, seq and the boot clock are given here."""
         journal, place = self._journal, len(self.appended) + 1
         whole = {
-            **event,
+            "boot_id": journal.boot.boot_id,
+            "boot_ms": journal.boot.now_ms(),
+            **event,  # one that waited in the ring has the boot clock of its own moment
             "host": journal.host,
             "epoch": journal.epoch,
             "seq": journal.seq + place,
-            "boot_id": journal.boot.boot_id,
-            "boot_ms": journal.boot.now_ms(),
         }
         body = canonical(whole)
         self.link = chained(self.link, body)
@@ -90,18 +107,27 @@ class Journal:
     def __init__(
         self, state_dir: Path, host: str, boot: Boot, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        """Open the journal. A damaged one is quarantined and salvaged, and a new epoch begins; JournalFault when the disk refuses."""
+        """Open the journal. A damaged one is quarantined and salvaged, and a new epoch begins.
+
+        Where the disk refuses, `fault` says why, events wait in the ring, and `recover` tries again: a host decides all the same.
+        """
         self.path = state_dir / NAME
         self.host = host
         self.boot = boot
-        self.ring = Ring()
+        self.ring = Ring(boot, lambda *asked: self.servings.usage(*asked))  # noqa: PLW0108  `servings` is made anew at each opening
         self.fault: str | None = None
         self._state_dir = state_dir
         self._now = now
         self._group: GroupCommit[Transaction] = GroupCommit(self._commit)
         self._commits_since_checkpoint = 0
         self._mended: list[str] = []
-        self._open()
+        self._is_open = False
+        self.epoch = self.seq = self.last_id = 0
+        self.link, self.servings, self.last_time = GENESIS, Servings(boot), None
+        try:
+            self._open()
+        except JournalFault as fault:
+            self.fault = str(fault)
 
     def transact(self, work: Work) -> None:
         """Do `work` in a durable transaction, together with that of all who wait. Raises JournalFault when it could not be made durable.
@@ -135,10 +161,25 @@ class Journal:
         return mended
 
     def finish_grants(self) -> int:
-        """Tell of each command without an outcome that it is unknown: the host went down between the two. Returns how many there were."""
+        """Tell of each command without an outcome that it is unknown: the host went down between the two. Returns how many there were.
+
+        Nothing is told while a fault stands. Raises JournalFault when it could not be made durable.
+        """
+        unfinished: list[Event] = []
+
+        def work(transaction: Transaction) -> None:
+            unfinished[:] = self._unfinished()
+            for event in unfinished:
+                transaction.append(event)
+
+        if self.fault is None:
+            self.transact(work)
+        return len(unfinished)
+
+    def _unfinished(self) -> list[Event]:
         events = self._recent()
         told = {(event["tap_id"], *event["outputs"]) for event in events if event["kind"] == EventKind.OUTCOME}
-        unfinished = [
+        return [
             outcome_event(event, output, Outcome.UNKNOWN, at=self._now())
             for event in events
             if event["kind"] == EventKind.TAP
@@ -146,38 +187,38 @@ class Journal:
             if (event["tap_id"], output) not in told
         ]
 
-        def work(transaction: Transaction) -> None:
-            for event in unfinished:
-                transaction.append(event)
-
-        if unfinished:
-            self.transact(work)
-        return len(unfinished)
-
     def close(self) -> None:
         """Checkpoint and let go; the laid log goes with the last connection and is laid anew at the next start."""
         with suppress(sqlite3.Error):
-            self.db.close()
+            if self._is_open:
+                self._is_open = False
+                self.db.close()
 
     def _commit(self, works: Sequence[Work]) -> None:
         if self.fault is not None:
             raise JournalFault(self.fault)
         try:
             self._attempt(works)
-        except sqlite3.Error as error:
-            if not _is_full(error):
-                self.fault = f"{self.path}: {error}"
-                raise JournalFault(self.fault) from error
-            self._attempt_with_room(works, error)
+        except (sqlite3.Error, DamagedJournal) as error:
+            if not (_is_full(error) and self._make_room()):
+                raise self._refused(error) from error
+            try:
+                self._attempt(works)
+            except (sqlite3.Error, DamagedJournal) as again:
+                raise self._refused(again) from again
 
-    def _attempt_with_room(self, works: Sequence[Work], first: sqlite3.Error) -> None:
+    def _make_room(self) -> bool:
         if not journal_file.free_ballast(self._state_dir):
-            raise JournalFull(f"{self.path}: {first}") from first
+            return False
         self._mended.append("disk full: the ballast was given up to go on recording")
-        try:
-            self._attempt(works)
-        except sqlite3.Error as error:
-            raise JournalFull(f"{self.path}: {error}") from error
+        return True
+
+    def _refused(self, error: Exception) -> JournalFault:
+        """Say that a commit failed. After a full disk the next may succeed; after anything else the file must be looked at first."""
+        if _is_full(error):
+            return JournalFull(f"{self.path}: {error}")
+        self.fault = f"{self.path}: {error}"
+        return JournalFault(self.fault)
 
     def _attempt(self, works: Sequence[Work]) -> None:
         transaction = Transaction(self)
@@ -208,9 +249,12 @@ class Journal:
         return waiting
 
     def _recent(self) -> list[dict[str, Any]]:
-        """Return the latest events, oldest first."""
+        """Return the latest events, oldest first. Raises DamagedJournal where one cannot be read."""
         rows = self.db.execute("SELECT event FROM events ORDER BY id DESC LIMIT ?", (_RECENT,)).fetchall()
-        return [json.loads(body) for (body,) in reversed(rows)]
+        try:
+            return [json.loads(body) for (body,) in reversed(rows)]
+        except (ValueError, TypeError) as error:
+            raise DamagedJournal(f"an event cannot be read ({type(error).__name__})") from error
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):
@@ -218,6 +262,8 @@ class Journal:
                 self.db.execute("ROLLBACK")
 
     def _checkpoint(self) -> None:
+        if self.fault is not None:
+            return  # what the log holds is not known before it was looked at
         try:
             self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except sqlite3.Error as error:
@@ -227,14 +273,17 @@ class Journal:
         self._commits_since_checkpoint = 0
 
     def _prune(self, keep_days: int) -> int:
-        before = utc_text(self._now() - timedelta(days=keep_days))
-        rows = self.db.execute(
-            "SELECT id, event FROM events WHERE id < ? ORDER BY id LIMIT ?", (self.last_id, PRUNED_AT_ONCE)
-        )
-        old = [(row_id,) for row_id, body in rows.fetchall() if json.loads(body)["time"] < before]
-        if not old:
+        if self.fault is not None:
             return 0
+        before = utc_text(self._now() - timedelta(days=keep_days))
         try:
+            rows = self.db.execute(
+                "SELECT id, event FROM events WHERE id < ? ORDER BY id LIMIT ?", (self.last_id, PRUNED_AT_ONCE)
+            ).fetchall()
+            # from the front and without a gap: behind a young event, which a wrong clock made, an old one stays
+            old = [(row_id,) for row_id, _ in takewhile(lambda row: _time_of(row[1]) < before, rows)]
+            if not old:
+                return 0
             self.db.execute("BEGIN IMMEDIATE")
             self.db.executemany("DELETE FROM events WHERE id = ?", old)
             self.db.execute("COMMIT")
@@ -253,59 +302,78 @@ class Journal:
         """Open the file, or quarantine it and open the one that follows. `thorough` checks every page and begins a new epoch."""
         try:
             try:
-                self._take_up(journal_file.connect(self.path), thorough=thorough)
-            except (sqlite3.DatabaseError, DamagedJournal) as error:
-                if isinstance(error, sqlite3.OperationalError):
+                log = log_check.look(self.path)
+                _require(log is not LogState.DAMAGED, "commits in its log are damaged")
+                self._take_up(self._connected(), thorough=thorough, begins_epoch=log is LogState.CUT_OFF)
+            except (sqlite3.Error, DamagedJournal, UnicodeDecodeError) as error:
+                if not (_is_damage(error) or (_is_ambiguous(error) and not journal_file.header_fits(self.path))):
                     raise  # the disk or a lock refuses: nothing says that the file is damaged
                 self._salvage(error)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, DamagedJournal) as error:
             raise JournalFault(f"{self.path}: {error}") from error
         except OSError as error:
             raise JournalFault(f"{self.path}: {error.strerror}") from error
 
-    def _take_up(self, db: sqlite3.Connection, *, thorough: bool = False) -> None:
+    def _connected(self) -> sqlite3.Connection:
+        """Open the file with its log laid, on a full disk in the ballast's place."""
+        try:
+            return journal_file.connect(self.path)
+        except (sqlite3.Error, OSError) as error:
+            if not (_is_full(error) and self._make_room()):
+                raise
+            return journal_file.connect(self.path)
+
+    def _take_up(self, db: sqlite3.Connection, *, thorough: bool = False, begins_epoch: bool = False) -> None:
         """Read where the journal stands, and hold its last events against their links. Raises DamagedJournal."""
-        self.db = db
         try:
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0] if thorough else "ok"
             _require(found == "ok", found)
-            epoch, first_id = db.execute(
-                "SELECT epoch, first_id FROM epochs ORDER BY epoch DESC LIMIT 1"
-            ).fetchone() or (0, 1)
-            tail = db.execute(f"{_ROWS} ORDER BY id DESC LIMIT ?", (_sound_from(db), _TAIL)).fetchall()
-            verify_chain(reversed(tail))
-            self.epoch = epoch
+            if db.execute("SELECT count(*) FROM epochs").fetchone()[0] == 0:
+                self._carry_over(db)
+            epoch, first_id = db.execute(_LAST_EPOCH).fetchone() or (0, 1)
             self.last_id, self.link = _last(db)
+            checked_from = max(_sound_from(db), self.last_id - _READ_BACK)
+            verify_chain(db.execute(f"{_ROWS} ORDER BY id", (checked_from,)))
             self.seq = self.last_id - first_id + 1
             _require(self.seq >= 0, f"epoch {epoch} begins after the last event")
             self.servings, self.last_time = _told(db, self.boot)
-        except (ValueError, KeyError, TypeError) as error:
+            self.epoch, self.db = epoch, db
+            if thorough or begins_epoch or epoch == 0:
+                self._begin_epoch()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             db.close()
             raise DamagedJournal(f"an event cannot be read ({type(error).__name__})") from error
         except BaseException:
             db.close()
             raise
-        if thorough or epoch == 0:
-            self._begin_epoch()
+        self._is_open = True
+        self._commits_since_checkpoint = COMMITS_PER_CHECKPOINT  # a crash may have left a long log
 
     def _salvage(self, error: Exception) -> None:
-        """Set the damaged file aside, carry over what can be read, and begin a new epoch."""
-        quarantined = salvage.quarantine(self.path)
-        db = journal_file.connect(self.path)
-        saved = salvage.carry_over(quarantined, db)
-        self._mended.append(
-            f"journal damaged ({error}): set aside as {quarantined.name}, {saved} events carried over, new epoch"
-        )
-        self._take_up(db, thorough=True)
+        """Set the damaged file aside, and go on in a new one with what can be read of it, in a new epoch."""
+        aside = salvage.quarantine(self.path)
+        self._mended.append(f"journal damaged ({error}): set aside as {aside.name}; a new epoch begins")
+        self._take_up(self._connected())
+
+    def _carry_over(self, db: sqlite3.Connection) -> None:
+        """Take into a new file what can be read of the one set aside last; a salvage that a crash cut off is done here too."""
+        aside = salvage.latest(self.path)
+        if aside is not None:
+            saved = salvage.carry_over(aside, db, self._least_epoch())
+            self._mended.append(f"{saved} events carried over from {aside.name}")
 
     def _begin_epoch(self) -> None:
-        """Epochs grow, and never come again even when all files are lost: the clock's seconds are their floor."""
-        self.epoch = max(self.epoch + 1, int(self._now().timestamp()))
+        self.epoch = self._least_epoch()
         self.seq = 0
         self.db.execute("INSERT INTO epochs VALUES (?, ?)", (self.epoch, self.last_id + 1))
 
+    def _least_epoch(self) -> int:
+        """Epochs grow, and never come again even when all files are lost: the clock's seconds are their floor."""
+        return max(self.epoch + 1, int(self._now().timestamp()))
+
 
 _ROWS: Final = "SELECT id, event, link FROM events WHERE id >= ?"
+_LAST_EPOCH: Final = "SELECT epoch, first_id FROM epochs ORDER BY epoch DESC LIMIT 1"
 
 
 class DamagedJournal(Exception):
@@ -321,6 +389,7 @@ def verify_chain(rows: Iterable[tuple[int, bytes, bytes]]) -> int:
     for row_id, body, link in rows:
         if count:
             _require(row_id == before_id + 1, f"found event {row_id} after {before_id}")
+        _require(isinstance(body, bytes) and isinstance(link, bytes), f"event {row_id}: its columns are not bytes")
         if count or row_id == 1:
             _require(chained(before_link, body) == link, f"event {row_id}: its link does not fit")
         count, before_id, before_link = count + 1, row_id, link
@@ -355,12 +424,14 @@ def read_servings(path: Path, boot: Boot, *, until: datetime | None = None) -> t
 def _told(db: sqlite3.Connection, boot: Boot, *, until: datetime | None = None) -> tuple[Servings, datetime | None]:
     """Read back servings from the latest events: of the last 5,000, and of all of the newest one's day."""
     events: list[Event] = []
+    newest_day: object = None
     bound = utc_text(until) if until else None
     for (body,) in db.execute("SELECT event FROM events ORDER BY id DESC"):
         event = json.loads(body)
         if bound is not None and event["time"] > bound:
             continue
-        if len(events) >= _READ_BACK and event["service_day"] != events[0]["service_day"]:
+        newest_day = newest_day or event["service_day"]  # what happens to a reader or the host has no day
+        if len(events) >= _READ_BACK and event["service_day"] not in {None, newest_day}:
             break
         events.append(event)
     servings = Servings(boot)
@@ -376,7 +447,7 @@ def verify(path: Path) -> int:
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             _require(found == "ok", found)
             return verify_chain(db.execute(f"{_ROWS} ORDER BY id", (_sound_from(db),)))
-    except (sqlite3.Error, DamagedJournal) as error:
+    except (sqlite3.Error, DamagedJournal, UnicodeDecodeError) as error:
         raise JournalFault(f"{path}: {error}") from error
 
 
@@ -396,5 +467,27 @@ def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  read as a se
         raise DamagedJournal(otherwise)
 
 
-def _is_full(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == _FULL
+def _time_of(body: bytes) -> str:
+    """Return an event's time; one that cannot be read goes with those beside it."""
+    try:
+        return str(json.loads(body)["time"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _code_of(error: Exception) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+
+
+def _is_full(error: Exception) -> bool:
+    return _code_of(error) == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the file is at fault. An error of the sqlite3 module's own, such as a text or a message that is no UTF-8, has no code."""
+    return _code_of(error) not in _REFUSALS
+
+
+def _is_ambiguous(error: Exception) -> bool:
+    """Whether a damaged header could have made SQLite say this."""
+    return _code_of(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}

@@ -38,6 +38,16 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def header_fits(path: Path) -> bool:
+    """Whether the file says of itself that it is a database in WAL mode (sqlite.org/fileformat2.html, section 1.3). None is none."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(20)
+    except FileNotFoundError:
+        return True
+    return header.startswith(b"SQLite format 3\0") and header[18:] == b"\2\2"
+
+
 def connect_reading(path: Path) -> sqlite3.Connection:
     """Open the journal beside the process that writes it. Such a connection never checkpoints."""
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)

@@ -2,13 +2,14 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from policy.model import Usage
-from sync.event import Event, Serving, serving_told
+from sync.event import Event, Serving
+from sync.servings import Boot
 
 MOST_KEPT: Final = 1000
 
@@ -23,8 +24,10 @@ class Waiting:
 class Ring:
     """The waiting events. When it is full the oldest goes and is counted in `lost`, for whoever says it loudly."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, boot: Boot, usage: Callable[[Serving, datetime, Iterable[Event]], Usage]) -> None:
+        """Begin empty. `usage` counts what is durable together with what is given (`Servings.usage`)."""
+        self._boot = boot
+        self._usage = usage
         self._events: deque[Waiting] = deque()
         self._lock = threading.Lock()
         self.lost = 0
@@ -34,17 +37,17 @@ class Ring:
         return len(self._events)
 
     def keep(self, event: Event) -> None:
-        """Keep an event until the disk takes it."""
+        """Keep an event until the disk takes it, with the boot clock of now and not of then."""
+        stamped = {**event, "boot_id": self._boot.boot_id, "boot_ms": self._boot.now_ms()}
         with self._lock:
             if len(self._events) == MOST_KEPT:
                 self._events.popleft()
                 self.lost += 1
-            self._events.append(Waiting(event))
+            self._events.append(Waiting(stamped))
 
-    def usage(self, serving: Serving, _now: datetime) -> Usage:
-        """Count the holder's servings among what waits, so that a failing disk is no endless lunch."""
-        with self._lock:
-            return Usage(sum(serving_told(waiting.event) == serving for waiting in self._events))
+    def usage(self, serving: Serving, now: datetime) -> Usage:
+        """Return what the holder had, that which waits included, so that a failing disk is no second lunch."""
+        return self._usage(serving, now, [each.event for each in self.waiting()])
 
     def waiting(self) -> Sequence[Waiting]:
         """Return what waits, oldest first."""

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from sys import intern
 from typing import Final
 
 from policy.model import Usage
@@ -23,10 +24,14 @@ class Boot:
     now_ms: Callable[[], int]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Count:
+    """How many, and when the last was: small values and not the event, since a school's holders are many."""
+
     served: int
-    last: Event
+    time: str
+    boot_id: str
+    boot_ms: int
 
 
 class Servings:
@@ -47,9 +52,8 @@ class Servings:
         self._days.move_to_end(day)
         if len(self._days) > MOST_DAYS:
             self._days.popitem(last=False)
-        count = counts.setdefault((serving.place, serving.holder), _Count(0, event))
-        count.served += 1
-        count.last = event
+        before = counts.get((serving.place, serving.holder))
+        counts[serving.place, serving.holder] = _counted(event, before.served if before else 0)
 
     def usage(self, serving: Serving, now: datetime, uncommitted: Iterable[Event] = ()) -> Usage:
         """Return what the holder had at this place on the day, and how long ago the last was, that day or the day before.
@@ -58,18 +62,24 @@ class Servings:
         """
         today = self._count(serving, 0)
         last = today or self._count(serving, 1)
-        served, last_event = (today.served if today else 0), (last.last if last else None)
+        served = today.served if today else 0
         for event in uncommitted:
             if serving_told(event) == serving:
-                served, last_event = served + 1, event
-        return Usage(served, None if last_event is None else self._seconds_since(last_event, now))
+                last = _counted(event, served)
+                served = last.served
+        return Usage(served, None if last is None else self._seconds_since(last, now))
 
     def _count(self, serving: Serving, days_back: int) -> _Count | None:
         day = (serving.day - timedelta(days=days_back)).isoformat()
         return self._days.get(day, {}).get((serving.place, serving.holder))
 
-    def _seconds_since(self, event: Event, now: datetime) -> float:
+    def _seconds_since(self, last: _Count, now: datetime) -> float:
         """Tell a duration by the boot clock where both ends belong to one run of the machine (DESIGN.md §6)."""
-        if event["boot_id"] == self._boot.boot_id:
-            return (self._boot.now_ms() - int(str(event["boot_ms"]))) / 1000
-        return (now - from_utc_text(str(event["time"]))).total_seconds()
+        if last.boot_id == self._boot.boot_id:
+            return (self._boot.now_ms() - last.boot_ms) / 1000
+        return (now - from_utc_text(last.time)).total_seconds()
+
+
+def _counted(event: Event, served_before: int) -> _Count:
+    boot_id, boot_ms = intern(str(event["boot_id"])), int(str(event["boot_ms"]))
+    return _Count(served_before + 1, str(event["time"]), boot_id, boot_ms)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sync import current
 from sync.durable import replace_file
 from sync.faults import KeyFault
 
@@ -47,7 +48,9 @@ def load_or_make(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Si
     """Read the site's key; a host without a registry makes its own on its first day (mode 0600)."""
     path = state_dir / "site.key"
     if _credential(environ) is None and not path.exists():
-        replace_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
+        with current.changing(state_dir):  # two programs that start at once make one key
+            if not path.exists():
+                replace_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     return load(state_dir, environ)
 
 

@@ -1,0 +1,155 @@
+import threading
+
+import pytest
+
+from outputs.output import Command, OutputFault
+from outputs.worker import MOST_WAITING, OutputWorker
+
+
+class Strike:
+    """An output in memory that a test holds back or lets fail."""
+
+    def __init__(self) -> None:
+        self.moved: list[str] = []
+        self.opened = 0
+        self.closed = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.faults: dict[str, Exception] = {}
+        self.entered = threading.Semaphore(0)
+        self.cannot_open = False
+
+    def make(self) -> "Strike":
+        if self.cannot_open:
+            raise OutputFault("strike: not there")
+        self.opened += 1
+        return self
+
+    def move(self, command: Command) -> None:
+        self.entered.release()
+        self.gate.wait(10)
+        if command.tap_id in self.faults:
+            raise self.faults[command.tap_id]
+        self.moved.append(command.tap_id)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Told:
+    """What was told of each command."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str | None]] = []
+        self._more = threading.Semaphore(0)
+
+    def of(self, tap_id: str, failure: str | None) -> None:
+        self.told.append((tap_id, failure))
+        self._more.release()
+
+    def wait(self, count: int) -> None:
+        for _ in range(count):
+            assert self._more.acquire(timeout=10)
+
+
+def _hand_over(worker: OutputWorker, told: Told, tap_id: str) -> bool:
+    return worker.hand_over(Command(tap_id, 3.0), lambda failure: told.of(tap_id, failure))
+
+
+def test_starting_and_stopping_moves_nothing() -> None:
+    """An output that was made and closed again has not moved."""
+    strike = Strike()
+    worker = OutputWorker("strike", strike.make)
+    worker.stop(5)
+    assert (strike.moved, strike.opened, strike.closed) == ([], 1, 1)
+
+
+def test_a_slow_output_delays_nobody_and_too_many_waiting_are_refused() -> None:
+    """While one command takes long, sixteen more are taken without waiting, the next is refused; each taken one is told once."""
+    strike, told = Strike(), Told()
+    worker = OutputWorker("strike", strike.make)
+    strike.gate.clear()
+    assert _hand_over(worker, told, "first")
+    assert strike.entered.acquire(timeout=10)
+    taken = [_hand_over(worker, told, str(number)) for number in range(MOST_WAITING + 2)]
+    assert taken == [True] * MOST_WAITING + [False, False]
+    assert told.told == []
+    strike.gate.set()
+    told.wait(1 + MOST_WAITING)
+    worker.stop(5)
+    expected = ["first", *map(str, range(MOST_WAITING))]
+    assert strike.moved == expected
+    assert told.told == [(tap_id, None) for tap_id in expected]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (OutputFault("strike: no answer"), "strike: no answer"),
+        (ZeroDivisionError("a fault of ours"), "ZeroDivisionError"),
+    ],
+)
+def test_a_failure_is_told_and_the_output_opened_anew(fault: Exception, said: str) -> None:
+    """A command that fails, be it by a fault of the output's own code, is told as failed once; the next one is carried out."""
+    strike, told = Strike(), Told()
+    strike.faults["bad"] = fault
+    worker = OutputWorker("strike", strike.make)
+    for tap_id in ("good", "bad"):
+        assert _hand_over(worker, told, tap_id)
+    told.wait(2)
+    assert said in str(worker.fault)
+    assert _hand_over(worker, told, "next")
+    told.wait(1)
+    assert str(worker.fault) == "None"
+    worker.stop(5)
+    assert [tap_id for tap_id, _ in told.told] == ["good", "bad", "next"]
+    assert said in str(told.told[1][1])
+    assert (strike.moved, strike.opened, strike.closed) == (["good", "next"], 2, 2)
+
+
+def test_an_output_that_cannot_be_opened_fails_each_command_until_it_can() -> None:
+    """A device that is not there fails the command; when it is there again the next one is carried out."""
+    strike, told = Strike(), Told()
+    strike.cannot_open = True
+    worker = OutputWorker("strike", strike.make)
+    assert _hand_over(worker, told, "early")
+    told.wait(1)
+    strike.cannot_open = False
+    assert _hand_over(worker, told, "late")
+    told.wait(1)
+    worker.stop(5)
+    assert told.told == [("early", "strike: not there"), ("late", None)]
+
+
+def test_stopping_carries_out_what_waits_and_takes_no_more() -> None:
+    """What was handed over before the stop is carried out, even when the queue is full; what comes after is refused."""
+    strike, told = Strike(), Told()
+    worker = OutputWorker("strike", strike.make)
+    strike.gate.clear()
+    assert _hand_over(worker, told, "first")
+    assert strike.entered.acquire(timeout=10)
+    assert all(_hand_over(worker, told, str(number)) for number in range(MOST_WAITING))
+    stopping = threading.Thread(target=lambda: worker.stop(20))
+    stopping.start()
+    while not worker._stopping:
+        threading.Event().wait(0.001)
+    assert not _hand_over(worker, told, "late")
+    strike.gate.set()
+    stopping.join(20)
+    assert strike.moved == ["first", *map(str, range(MOST_WAITING))]
+    assert (len(told.told), strike.closed) == (1 + MOST_WAITING, 1)
+    assert not _hand_over(worker, told, "after the end")
+    worker.stop(1)
+
+
+def test_a_stop_does_not_wait_for_an_output_that_hangs() -> None:
+    """A stop ends within its time though the output never answers; the output is not closed under its own thread."""
+    strike, told = Strike(), Told()
+    worker = OutputWorker("strike", strike.make)
+    strike.gate.clear()
+    assert _hand_over(worker, told, "first")
+    assert strike.entered.acquire(timeout=10)
+    worker.stop(0.05)
+    assert (told.told, strike.closed) == ([], 0)
+    strike.gate.set()
+    told.wait(1)

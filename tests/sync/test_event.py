@@ -1,0 +1,78 @@
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.event import (
+    FIELDS,
+    GENESIS,
+    EventKind,
+    Outcome,
+    Serving,
+    canonical,
+    chained,
+    from_utc_text,
+    outcome_event,
+    serving_told,
+    utc_text,
+)
+
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "event.json").read_text(encoding="utf-8"))
+TAP: dict[str, Any] = VECTORS["chain"][0]["event"]
+
+
+def test_the_vectors_chain_is_ours() -> None:
+    """Each event of the vectors gives the bytes and the link that stand there, one hanging on the other."""
+    link = GENESIS
+    for vector in VECTORS["chain"]:
+        body = canonical(vector["event"])
+        assert body == vector["canonical"].encode()
+        link = chained(link, body)
+        assert link.hex() == vector["link"]
+
+
+def test_a_stranger_can_check_the_chain_with_sha256_alone() -> None:
+    """The links of the vectors follow from their canonical texts by plain SHA-256."""
+    link = bytes(32)
+    for vector in VECTORS["chain"]:
+        link = sha256(link + vector["canonical"].encode()).digest()
+        assert link.hex() == vector["link"]
+
+
+def test_every_event_has_every_field_in_order() -> None:
+    """Whoever reads the journal finds the same columns in each line, and what nobody defined is left out."""
+    assert list(json.loads(canonical({"kind": "system", "surprise": 1}))) == list(FIELDS)
+    assert canonical(dict(reversed(TAP.items()))) == canonical(TAP)
+
+
+def test_an_outcome_tells_of_one_output_of_its_tap() -> None:
+    """An outcome has its tap's id, place and card, counts as no serving and says why it failed."""
+    told = outcome_event(TAP, "front-strike", Outcome.FAILED, at=datetime(2026, 9, 1, tzinfo=UTC), detail="no answer")
+    assert (told["kind"], told["outcome"], told["outputs"], told["detail"]) == (
+        EventKind.OUTCOME,
+        "failed",
+        ["front-strike"],
+        "no answer",
+    )
+    assert {name: told[name] for name in ("tap_id", "reader", "card", "person")} == {
+        name: TAP[name] for name in ("tap_id", "reader", "card", "person")
+    }
+    assert serving_told(told) is None
+
+
+def test_only_an_event_with_a_holder_is_a_serving() -> None:
+    """A door's two directions are two places; without a holder nothing was served."""
+    assert serving_told(TAP) == Serving(date(2026, 9, 1), "door in", "person 12")
+    assert serving_told({**TAP, "direction": None}) == Serving(date(2026, 9, 1), "door", "person 12")
+    assert serving_told({**TAP, "holder": None}) is None
+
+
+@pytest.mark.parametrize("offset_h", [0, 3, -11])
+def test_times_are_written_in_utc_and_read_back(offset_h: int) -> None:
+    """A time is written in UTC with milliseconds and `Z`, and read back as the same moment."""
+    at = datetime(2026, 10, 25, 3, 59, 59, 999000, tzinfo=timezone(timedelta(hours=offset_h)))
+    assert utc_text(at).endswith(":59:59.999Z")
+    assert from_utc_text(utc_text(at)) == at
