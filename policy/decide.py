@@ -5,7 +5,8 @@ and flagged) is told by `_meaning`. The first that denies ends the asking; a mil
 old data never offers a closed card or a second lunch. So a reason has one place where it is found and one where it is softened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from policy.hours import is_open
@@ -32,28 +33,51 @@ class Case(NamedTuple):
 
 
 def decide(tap: Tap, card: Card | None, rule: Rule, usage: Usage, now: Circumstances) -> Decision:
-    """Answer `tap`. Never raises for any combination of its arguments; the same arguments give the same answer."""
+    """Answer `tap`. Never raises for any combination of its arguments; the same arguments give the same answer.
+
+    The decision's trail is told when somebody asks for it: a tap has no time for sentences that nobody reads.
+    """
     case = Case(tap, card, rule, usage, now)
-    trail: list[Check] = []
-    for check in CHECKS:
-        step = check(case)
-        trail.append(step)
-        if step.refusal is not None and _meaning(rule, step.refusal) is Verdict.DENY:
-            break
-    return _settled(case, tuple(trail))
+    return _settled(case, [refusal for _, refusal in _asked(case) if refusal is not None])
 
 
-def _uid(case: Case) -> Check:
+def _asked(case: Case) -> Iterator[tuple["Question", Reason | None]]:
+    """Ask the checks in their order, until one denies."""
+    for question in CHECKS:
+        refusal = question.refuses(case)
+        yield question, refusal
+        if refusal is not None and _meaning(case.rule, refusal) is Verdict.DENY:
+            return
+
+
+def _trail(case: Case) -> tuple[Check, ...]:
+    return tuple(Check(question.name, question.saw(case), refusal) for question, refusal in _asked(case))
+
+
+class Question(NamedTuple):
+    """One check: its name, the refusal that it leads to or None, and what it saw, in words."""
+
+    name: str
+    refuses: Callable[[Case], Reason | None]
+    saw: Callable[[Case], str]
+
+
+def _uid_refusal(case: Case) -> Reason | None:
     """A random UID names no card (ISO/IEC 14443-3); DOMAIN.md §4."""
-    if is_random(case.tap.uid):
-        return Check("uid", "a random number", Reason.RANDOM_UID)
-    return Check("uid", f"{len(case.tap.uid)} bytes")
+    return Reason.RANDOM_UID if is_random(case.tap.uid) else None
 
 
-def _known(case: Case) -> Check:
-    if case.card is None:
-        return Check("known", "no such card here", Reason.UNKNOWN)
-    return Check("known", f"card {case.card.card}, data version {case.card.version}")
+def _uid_seen(case: Case) -> str:
+    return "a random number" if is_random(case.tap.uid) else f"{len(case.tap.uid)} bytes"
+
+
+def _known_refusal(case: Case) -> Reason | None:
+    return Reason.UNKNOWN if case.card is None else None
+
+
+def _known_seen(case: Case) -> str:
+    card = case.card
+    return "no such card here" if card is None else f"card {card.card}, data version {card.version}"
 
 
 _REFUSED_STATES: Final = {
@@ -63,94 +87,121 @@ _REFUSED_STATES: Final = {
 }
 
 
-def _state(case: Case) -> Check:
-    return Check("state", case.held.state, _REFUSED_STATES.get(case.held.state))
+def _state_refusal(case: Case) -> Reason | None:
+    return _REFUSED_STATES.get(case.held.state)
 
 
-def _validity(case: Case) -> Check:
+def _state_seen(case: Case) -> str:
+    return case.held.state
+
+
+def _validity_refusal(case: Case) -> Reason | None:
     """Both bounds are inclusive local days: the last day still works (V5.1, V5.3, DOMAIN.md trap 5)."""
     card, today = case.held, case.now.service_day
-    saw = f"{card.valid_from or '…'} to {card.valid_until or '…'}, today {today}"
     if card.valid_until is not None and card.valid_until < today:
-        return Check("validity", saw, Reason.EXPIRED)
+        return Reason.EXPIRED
     if card.valid_from is not None and today < card.valid_from and _clock_may_refuse(case):
-        return Check("validity", saw, Reason.NOT_YET_VALID)
-    return Check("validity", saw)
+        return Reason.NOT_YET_VALID
+    return None
 
 
-def _admitted(case: Case) -> Check:
+def _validity_seen(case: Case) -> str:
+    card = case.held
+    return f"{card.valid_from or '…'} to {card.valid_until or '…'}, today {case.now.service_day}"
+
+
+def _admitted_refusal(case: Case) -> Reason | None:
     """Kinds and groups are and-ed, groups among themselves or-ed (DESIGN.md §7).
 
     A substitute that is lent to nobody has no groups yet: the one who is asked sees the pupil (DOMAIN.md trap 10).
     """
     card, rule = case.held, case.rule
-    saw = f"kind {card.kind}, groups {', '.join(sorted(card.groups)) or 'none'}"
     kind_fits = rule.kinds is None or card.kind in rule.kinds
     group_fits = rule.groups is None or card.state is State.POOL or bool(card.groups & rule.groups)
-    return Check("admitted", saw, None if kind_fits and group_fits else Reason.NOT_ADMITTED)
+    return None if kind_fits and group_fits else Reason.NOT_ADMITTED
 
 
-def _hours(case: Case) -> Check:
+def _admitted_seen(case: Case) -> str:
+    return f"kind {case.held.kind}, groups {', '.join(sorted(case.held.groups)) or 'none'}"
+
+
+def _hours_refusal(case: Case) -> Reason | None:
+    rule, now = case.rule, case.now
+    if rule.hours is None or is_open(rule.hours.get(now.day_type, ()), now.local.time()):
+        return None
+    return Reason.OUTSIDE_HOURS if _clock_may_refuse(case) else None
+
+
+def _hours_seen(case: Case) -> str:
     rule, now = case.rule, case.now
     if rule.hours is None:
-        return Check("hours", "always open")
+        return "always open"
     windows = rule.hours.get(now.day_type, ())
-    saw = f"{now.day_type} {now.local:%H:%M}, open {', '.join(map(str, windows)) or 'never'}"
-    if is_open(windows, now.local.time()) or not _clock_may_refuse(case):
-        return Check("hours", saw)
-    return Check("hours", saw, Reason.OUTSIDE_HOURS)
+    return f"{now.day_type} {now.local:%H:%M}, open {', '.join(map(str, windows)) or 'never'}"
 
 
-def _repeat(case: Case) -> Check:
+def _clock_refusal(case: Case) -> Reason | None:
+    wrong = case.now.clock is ClockTrust.WRONG
+    return Reason.CLOCK_UNTRUSTED if wrong and case.rule.when_clock_untrusted is not Fallback.SERVE_AND_FLAG else None
+
+
+def _clock_seen(case: Case) -> str:
+    return case.now.clock
+
+
+def _freshness_refusal(case: Case) -> Reason | None:
+    return Reason.DATA_STALE if _is_stale(case) and case.rule.when_stale is not Fallback.SERVE_AND_FLAG else None
+
+
+def _freshness_seen(case: Case) -> str:
+    return f"{case.now.data_age_h:.0f} h old" if _is_stale(case) else "fresh enough"
+
+
+def _disk_refusal(case: Case) -> Reason | None:
+    """Nobody is granted what is not on disk, unless the service says so (DESIGN.md §2.4)."""
+    refuses = not case.now.disk_ok and case.rule.when_disk_fails is not Fallback.SERVE_AND_FLAG
+    return Reason.DISK_FAILED if refuses else None
+
+
+def _disk_seen(case: Case) -> str:
+    return "whole" if case.now.disk_ok else "not writable"
+
+
+def _repeat_refusal(case: Case) -> Reason | None:
     """One person's second tap right after the first is the same serving, at whichever reader (FAULTS.md, Readers)."""
     ago = case.usage.last_served_s_ago
-    saw = "not served before" if ago is None else f"served {ago:.0f} s ago, repeat window {case.rule.repeat_s} s"
-    just_now = ago is not None and 0 <= ago < case.rule.repeat_s
-    return Check("repeat", saw, Reason.ALREADY_JUST_NOW if just_now else None)
+    return Reason.ALREADY_JUST_NOW if ago is not None and 0 <= ago < case.rule.repeat_s else None
 
 
-def _per_day(case: Case) -> Check:
+def _repeat_seen(case: Case) -> str:
+    ago = case.usage.last_served_s_ago
+    return "not served before" if ago is None else f"served {ago:.0f} s ago, repeat window {case.rule.repeat_s} s"
+
+
+def _per_day_refusal(case: Case) -> Reason | None:
     """T28 and DOMAIN.md trap 2. A day that an impossible clock tells is no ground to refuse a lunch."""
     limit = case.rule.limit(case.held.kind)
-    served = case.usage.served_today
-    saw = f"served {served} times today, limit {'none' if limit is None else limit}"
-    used_up = limit is not None and served >= limit and _clock_may_refuse(case)
-    return Check("per_day", saw, Reason.ALREADY_TODAY if used_up else None)
+    used_up = limit is not None and case.usage.served_today >= limit
+    return Reason.ALREADY_TODAY if used_up and _clock_may_refuse(case) else None
 
 
-def _clock(case: Case) -> Check:
-    wrong = case.now.clock is ClockTrust.WRONG
-    refuses = wrong and case.rule.when_clock_untrusted is not Fallback.SERVE_AND_FLAG
-    return Check("clock", case.now.clock, Reason.CLOCK_UNTRUSTED if refuses else None)
+def _per_day_seen(case: Case) -> str:
+    limit = case.rule.limit(case.held.kind)
+    return f"served {case.usage.served_today} times today, limit {'none' if limit is None else limit}"
 
 
-def _freshness(case: Case) -> Check:
-    if not _is_stale(case):
-        return Check("freshness", "fresh enough")
-    refuses = case.rule.when_stale is not Fallback.SERVE_AND_FLAG
-    return Check("freshness", f"{case.now.data_age_h:.0f} h old", Reason.DATA_STALE if refuses else None)
-
-
-def _disk(case: Case) -> Check:
-    """Nobody is granted what is not on disk, unless the service says so (DESIGN.md §2.4)."""
-    if case.now.disk_ok:
-        return Check("disk", "whole")
-    refuses = case.rule.when_disk_fails is not Fallback.SERVE_AND_FLAG
-    return Check("disk", "not writable", Reason.DISK_FAILED if refuses else None)
-
-
-CHECKS: Final[tuple[Callable[[Case], Check], ...]] = (
-    _uid,
-    _known,
-    _state,
-    _validity,
-    _admitted,
-    _hours,
-    _clock,
-    _freshness,
-    _disk,
-    _repeat,
-    _per_day,
+CHECKS: Final = (
+    Question("uid", _uid_refusal, _uid_seen),
+    Question("known", _known_refusal, _known_seen),
+    Question("state", _state_refusal, _state_seen),
+    Question("validity", _validity_refusal, _validity_seen),
+    Question("admitted", _admitted_refusal, _admitted_seen),
+    Question("hours", _hours_refusal, _hours_seen),
+    Question("clock", _clock_refusal, _clock_seen),
+    Question("freshness", _freshness_refusal, _freshness_seen),
+    Question("disk", _disk_refusal, _disk_seen),
+    Question("repeat", _repeat_refusal, _repeat_seen),
+    Question("per_day", _per_day_refusal, _per_day_seen),
 )
 
 
@@ -164,10 +215,9 @@ def _is_stale(case: Case) -> bool:
     return age_h is not None and limit_h is not None and age_h > limit_h
 
 
-def _settled(case: Case, trail: tuple[Check, ...]) -> Decision:
-    """Turn the trail into the answer: the sternest refusal speaks, the first of them where several are as stern."""
-    flags = _standing_flags(case)
-    refusals = [step.refusal for step in trail if step.refusal is not None]
+def _settled(case: Case, refusals: list[Reason]) -> Decision:
+    """Turn the refusals into the answer: the sternest speaks, the first of them where several are as stern."""
+    flags, trail = _standing_flags(case), partial(_trail, case)
     if not refusals:
         return Decision(Verdict.GRANT, Reason.OK, flags, trail)
     reason = max(refusals, key=lambda refusal: _STERNNESS[_meaning(case.rule, refusal)])
@@ -198,10 +248,14 @@ def _meaning(rule: Rule, reason: Reason) -> Verdict:
 
 def _standing_flags(case: Case) -> tuple[Flag, ...]:
     """Flags that hold whatever the answer is."""
-    clock = {ClockTrust.UNSYNCED: Flag.CLOCK_UNSYNCED, ClockTrust.WRONG: Flag.CLOCK_UNTRUSTED}.get(case.now.clock)
-    found = (
-        clock,
-        Flag.DATA_STALE if _is_stale(case) else None,
-        None if case.now.disk_ok else Flag.NOT_DURABLE,
-    )
-    return tuple(flag for flag in found if flag is not None)
+    flags = _CLOCK_FLAGS[case.now.clock]
+    if _is_stale(case):
+        flags = (*flags, Flag.DATA_STALE)
+    return flags if case.now.disk_ok else (*flags, Flag.NOT_DURABLE)
+
+
+_CLOCK_FLAGS: Final[dict[ClockTrust, tuple[Flag, ...]]] = {
+    ClockTrust.VOUCHED: (),
+    ClockTrust.UNSYNCED: (Flag.CLOCK_UNSYNCED,),
+    ClockTrust.WRONG: (Flag.CLOCK_UNTRUSTED,),
+}

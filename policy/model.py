@@ -1,5 +1,6 @@
 """The nouns of a tap: who held which card where, what is known of the card, and what was answered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -118,12 +119,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer, why, and how it was come by."""
+    """The answer, why, and how it was come by: `tell` gives the trail in words."""
 
     verdict: Verdict
     reason: Reason
     flags: tuple[Flag, ...] = ()
-    trail: tuple[Check, ...] = field(default=(), compare=False)
+    tell: Callable[[], tuple[Check, ...]] = field(default=tuple, compare=False, repr=False)
+
+    @property
+    def trail(self) -> tuple[Check, ...]:
+        """Return each check that was made: what it saw, and what it said."""
+        return self.tell()
 
     @property
     def counts(self) -> bool:
