@@ -16,7 +16,7 @@ from config.checks import Check, each_of, fields, one_of
 from config.document import read_document
 from config.finding import WHOLE_FILE, ConfigError, Finding, located
 from policy.calendar import Calendar, parse_calendar
-from policy.fault import Fault, Faulty
+from policy.fault import Fault, Faulty, told
 from policy.model import Direction
 from policy.rule import KEYS as RULE_KEYS
 from policy.rule import Rule, parse_rule
@@ -185,6 +185,7 @@ def _reader_check(services: frozenset[str] | None, outputs: frozenset[str] | Non
         "pcsc": {
             "match": checks.distinct(checks.shell_pattern, "another reader"),
             "usb_port": checks.distinct(checks.usb_port, "another reader"),
+            "uid_form": _form_in_bytes,
         },
     }
     common: dict[str, Check[Any]] = {
@@ -193,7 +194,6 @@ def _reader_check(services: frozenset[str] | None, outputs: frozenset[str] | Non
         "service": checks.name if services is None else one_of(services, "a service"),
         "direction": checks.choice(Direction),
         "outputs": _output_names(one_of(outputs, "an output")),
-        "uid_form": checks.choice(UidForm),
         "absent_ms": checks.whole(50, 5000),
         "tap_on_start": checks.flag,
     }
@@ -205,6 +205,16 @@ def _reader_check(services: frozenset[str] | None, outputs: frozenset[str] | Non
         return ReaderConfig(**fields(given, known, {"name", "kind", "service"}, also=faults))
 
     return check
+
+
+# The forms that a reader which answers with bytes can write; decimals and Wiegand frames come as text and bits.
+_BYTE_FORMS: Final = (UidForm.AS_SENT, UidForm.REVERSED, UidForm.BCC)
+
+
+def _form_in_bytes(value: object) -> UidForm:
+    if not isinstance(value, str) or value not in _BYTE_FORMS:
+        raise Faulty([Fault((), told(value), f"one of {', '.join(_BYTE_FORMS)}: a PC/SC reader answers with bytes")])
+    return UidForm(value)
 
 
 def _output_names(check_one: Check[str]) -> Check[tuple[str, ...]]:

@@ -7,6 +7,7 @@ from daemon.tap_way import Settings
 from outputs.output import Output
 from outputs.record import Record
 from outputs.worker import OutputWorker
+from policy.rule import Rule
 from readers.pcsc import PcscChoice, PcscReader
 from readers.reader import Reader
 
@@ -22,12 +23,18 @@ def output(config: OutputConfig) -> Output:
     return Record(config.path)
 
 
+def rules(config: HostConfig) -> Mapping[str, Rule]:
+    """Return the rule of each service. One that only the registry knows admits nobody until the registry has spoken."""
+    unheard = {each.service: Rule(each.service, kinds=frozenset()) for each in config.readers}
+    return {**unheard, **config.services}
+
+
 def settings(config: HostConfig, workers: Mapping[str, OutputWorker]) -> Settings:
     """Lay out what a tap needs of the host's file; `workers` are its outputs at work, by name."""
     return Settings(
         zone=config.host.timezone,
         calendar=config.calendar,
-        rules=config.services,
+        rules=rules(config),
         outputs=workers,
         pulses_s={each.name: each.pulse_s for each in config.outputs},
     )

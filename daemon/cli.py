@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from sync.faults import StoreFault
 
 DEFAULT_CONFIG: Final = Path("/etc/viipe/host.toml")
 EXIT_FAULT: Final = 1
-EXIT_CONFIG: Final = 78  # EX_CONFIG of sysexits(3)
 
 # Name on the command line, module, what it does.
 COMMANDS: Final = (
@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="viipe", description="Contactless cards at doors, tills and desks of a school."
     )
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="F", help="the host's file (%(default)s)"
+    )
     names = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module_name, summary in COMMANDS:
         command = names.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -44,15 +47,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"daemon.commands.{module_name}")
             module.add_arguments(command)
             command.set_defaults(perform=module.perform)
-        command.add_argument(
-            "--config", type=Path, default=DEFAULT_CONFIG, metavar="F", help="the host's file (%(default)s)"
+        command.add_argument(  # suppressed, or it would undo one that stands before the command
+            "--config", type=Path, default=argparse.SUPPRESS, metavar="F", help=f"the host's file ({DEFAULT_CONFIG})"
         )
     parsed = parser.parse_args(arguments)
+    os.umask(
+        0o077
+    )  # what a command makes in the state directory is its owner's alone, however that directory came to be
     try:
         code: int = parsed.perform(parsed)
+        sys.stdout.flush()
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201  the command's answer
-        return EXIT_CONFIG
+        return os.EX_CONFIG
+    except BrokenPipeError:  # whoever read the answer has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain at its end
+        return EXIT_FAULT
     except (StoreFault, ReaderFault, NotRunning, OSError) as error:
         print(f"viipe {parsed.command}: {error}", file=sys.stderr)  # noqa: T201  the command's answer
         return EXIT_FAULT

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from policy.calendar import Calendar, day_type
 from policy.clock import Moment, judge
 from policy.model import Circumstances, ClockTrust
+from sync.cache import import_time
+from sync.journal_reading import NAME, last_event_time
 from sync.servings import Boot
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -41,6 +43,11 @@ class HostClock:
         self._vouched = vouched()
         self._lock = threading.Lock()
 
+    def rise_to(self, passed: datetime) -> None:
+        """Learn of a moment that has passed."""
+        with self._lock:
+            self._bound = latest(self._bound, passed)
+
     def look_for_synchronisation(self) -> None:
         """Ask anew whether time synchronisation vouches for the wall clock: not before each tap, but every minute."""
         self._vouched = self._vouched_now()
@@ -52,6 +59,16 @@ class HostClock:
             if moment.trust is not ClockTrust.WRONG:
                 self._bound = moment.at
             return moment
+
+
+def latest(*known: datetime | None) -> datetime | None:
+    """Return the latest of the moments that are known to have passed, None where none is: the lower bound of now."""
+    return max((each for each in known if each is not None), default=None)
+
+
+def believed_moment(state_dir: Path) -> Moment:
+    """Return what time it is for one who is not the daemon: judged by the last event and the last import, as the daemon does."""
+    return HostClock(latest(last_event_time(state_dir / NAME), import_time(state_dir))).moment()
 
 
 def circumstances(moment: Moment, zone: ZoneInfo, calendar: Calendar, *, disk_ok: bool = True) -> Circumstances:

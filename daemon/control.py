@@ -46,7 +46,7 @@ class ControlServer:
                 connection, _ = self._socket.accept()
             except OSError:  # closed
                 return
-            with connection, suppress(OSError):
+            with connection, suppress(OSError):  # whoever asked is gone, or too slow
                 connection.settimeout(TIMEOUT_S)
                 question = connection.recv(_QUESTION_BYTES).decode(errors="replace").strip()
                 answer = self._answers.get(question)

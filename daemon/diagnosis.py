@@ -9,13 +9,13 @@ from enum import IntEnum
 from typing import Final
 
 from config.host import HostConfig
-from daemon.clock import SYNCED, HostClock
+from daemon.clock import SYNCED, believed_moment
 from daemon.control import NotRunning, ask
 from policy.model import ClockTrust
 from readers.pcsc import list_readers
 from readers.pcsc_context import PcscdUnreachable
 from readers.reader import ReaderFault
-from sync import cache, current, journal, site_key
+from sync import cache, current, journal_reading, site_key
 from sync.faults import CacheFault, JournalFault, KeyFault
 
 LOW_DISK_BYTES: Final = 256 << 20
@@ -98,23 +98,14 @@ def _daemon(config: HostConfig) -> Iterator[Finding]:
 
 
 def _clock(config: HostConfig) -> Iterator[Finding]:
-    lower_bound = _import_time(config)
-    moment = HostClock(lower_bound).moment()
+    moment = believed_moment(config.host.state_dir)
     if moment.trust is ClockTrust.WRONG:
-        told = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC cannot be: the cards are of {lower_bound:%Y-%m-%d %H:%M}"
-        yield Finding(
-            "clock",
-            Level.FAILURE,
-            told,
-            "set it: timedatectl set-time, or let it synchronise: timedatectl set-ntp true",
-        )
+        told = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC cannot be: the last moment known is {moment.at:%Y-%m-%d %H:%M}"
+        mend = "set it: timedatectl set-time, or let it synchronise: timedatectl set-ntp true"
+        yield Finding("clock", Level.FAILURE, told, mend)
     elif moment.trust is ClockTrust.UNSYNCED:
-        yield Finding(
-            "clock",
-            Level.WARNING,
-            f"plausible, but nothing vouches for it ({SYNCED} is not there)",
-            "timedatectl set-ntp true",
-        )
+        told = f"plausible, but nothing vouches for it ({SYNCED} is not there)"
+        yield Finding("clock", Level.WARNING, told, "timedatectl set-ntp true")
     else:
         yield Finding("clock", Level.OK, "synchronised")
 
@@ -136,13 +127,20 @@ def _disk(config: HostConfig) -> Iterator[Finding]:
 
 def _site_key(config: HostConfig) -> Iterator[Finding]:
     try:
-        site_key.load(config.host.state_dir)
+        key = site_key.load(config.host.state_dir)
+        info = cache.describe_serving(config.host.state_dir)
+    except CacheFault:
+        return  # told by the next check
     except KeyFault as fault:
         yield Finding(
             "site key", Level.FAILURE, str(fault), "it is made by the first `viipe run` or `viipe cards import`"
         )
     else:
-        yield Finding("site key", Level.OK, "there")
+        if info is not None and info.key != key.fingerprint:
+            told = "the cards are held under another key, so every card is unknown"
+            yield Finding("site key", Level.FAILURE, told, "bring the former key back, or import the cards anew")
+        else:
+            yield Finding("site key", Level.OK, "there")
 
 
 def _cards(config: HostConfig) -> Iterator[Finding]:
@@ -165,12 +163,12 @@ def _cards(config: HostConfig) -> Iterator[Finding]:
 
 
 def _journal(config: HostConfig) -> Iterator[Finding]:
-    path = config.host.state_dir / journal.NAME
+    path = config.host.state_dir / journal_reading.NAME
     if not path.exists():
         yield Finding("journal", Level.WARNING, "not there yet", "it is made by the first `viipe run`")
         return
     try:
-        yield Finding("journal", Level.OK, f"{journal.verify(path)} events, whole")
+        yield Finding("journal", Level.OK, f"{journal_reading.verify(path)} events, whole")
     except JournalFault as fault:
         yield Finding(
             "journal",
@@ -185,14 +183,6 @@ def _journal(config: HostConfig) -> Iterator[Finding]:
             f"{aside.name} was set aside",
             "see the disk's health; keep the file for the office",
         )
-
-
-def _import_time(config: HostConfig) -> datetime | None:
-    try:
-        serving = current.read(config.host.state_dir).serving
-        return cache.verify(config.host.state_dir / serving).imported_at if serving else None
-    except CacheFault:
-        return None
 
 
 _CHECKS: Final[tuple[Callable[[HostConfig], Iterator[Finding]], ...]] = (

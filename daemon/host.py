@@ -2,9 +2,9 @@
 
 import os
 import threading
+import time
 import traceback
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -12,20 +12,21 @@ from structlog.typing import FilteringBoundLogger
 
 from config.host import HostConfig, OutputConfig, ReaderConfig
 from daemon import build
-from daemon.clock import HostClock, boot
+from daemon.clock import HostClock, boot, latest
 from daemon.control import ControlServer
 from daemon.housekeeping import Housekeeping
 from daemon.reader_worker import ReaderState, ReaderWorker
+from daemon.sole import only_daemon
 from daemon.tap_way import TapWay
 from outputs.worker import OutputWorker
 from readers.reader import Presented, now_ns
 from sync import site_key
 from sync.cache import CardCache
 from sync.event import Event, EventKind, utc_text
+from sync.faults import JournalFault
 from sync.journal import Journal
 
-KEEP_DAYS_WITHOUT_REGISTRY: Final = 90
-KEEP_DAYS: Final = 7
+KEEP_DAYS: Final = 90  # as long as nothing is uploaded, events are kept here alone
 STOP_WITHIN_S: Final = 3.0  # of the five that a stop may take
 
 
@@ -40,30 +41,36 @@ class Host:
         self._log = log
         self._started_ns = now_ns()
         state_dir = config.host.state_dir
+        self._sole = only_daemon(state_dir)
         self._cache = CardCache(state_dir, site_key.load_or_make(state_dir))
         self._journal = Journal(state_dir, config.host.name, boot())
-        self._clock = HostClock(self._lower_bound())
+        info = self._cache.info
+        self._clock = HostClock(latest(self._journal.last_time, info.imported_at if info else None))
         self._outputs = {each.name: _output_worker(each) for each in config.outputs}
         settings = build.settings(config, self._outputs)
         self._way = TapWay(cache=self._cache, journal=self._journal, clock=self._clock, settings=settings, log=log)
-        keep_days = KEEP_DAYS if config.registry else KEEP_DAYS_WITHOUT_REGISTRY
         self._house = Housekeeping(
             journal=self._journal,
             cache=self._cache,
             clock=self._clock,
             state_dir=state_dir,
-            keep_days=keep_days,
+            keep_days=KEEP_DAYS,
             log=log,
         )
         self._readers = {each.name: self._reader_worker(each) for each in config.readers}
         self._control: ControlServer | None = None
 
     def start(self) -> None:
-        """Finish what a crash left open, and begin to read."""
-        unknown = self._journal.finish_grants()
-        if unknown:
-            self._log.warning("grants without an outcome", count=unknown)
-        self._control = ControlServer(self.config.host.state_dir, {"status": self.status})
+        """Finish what a crash left open, and begin to read. What the disk refuses now keeps no door from opening."""
+        try:
+            if unknown := self._journal.finish_grants(self._clock.moment().at):
+                self._log.warning("grants without an outcome", count=unknown)
+        except JournalFault as fault:
+            self._log.error("grants without an outcome", why=str(fault))
+        try:
+            self._control = ControlServer(self.config.host.state_dir, {"status": self.status})
+        except OSError as error:
+            self._log.error("status cannot be asked for", why=error.strerror)
         for reader in self._readers.values():
             reader.start()
         self._house.start()
@@ -86,7 +93,7 @@ class Host:
         for worker in leaving:
             worker.stop(STOP_WITHIN_S)
         stay = {reader.config.name: reader for reader in self._readers.values() if reader not in gone}
-        new = {each.name: self._reader_worker(each) for each in config.readers if each.name not in stay}
+        new = {each.name: self._reader_worker(each, is_reload=True) for each in config.readers if each.name not in stay}
         self._readers = {each.name: (stay | new)[each.name] for each in config.readers}
         for reader in new.values():
             reader.start()
@@ -102,17 +109,24 @@ class Host:
         self._house.stop(STOP_WITHIN_S / 4)
         self._journal.close()
         self._cache.close()
+        os.close(self._sole)
 
     def hanging(self) -> list[str]:
-        """Return the readers that should have shown progress long ago: the watchdog is not fed while there are any."""
+        """Return the readers that should have shown progress long ago."""
         return [reader.config.name for reader in self._readers.values() if reader.hangs()]
+
+    def proved_ns(self) -> int:
+        """Return until when each reader that must show progress has shown it (boot-time clock): the watchdog's food."""
+        proofs = [reader.last_heard_ns for reader in self._readers.values() if reader.must_progress()]
+        return min(proofs, default=now_ns())
 
     def headline(self) -> str:
         """Say in one line how the host is."""
         away = [
             f"{each.config.name} {each.state}" for each in self._readers.values() if each.state != ReaderState.READING
         ]
-        cards = self._cache.info.cards if self._cache.info else 0
+        info = self._cache.info
+        cards = info.cards if info else 0
         parts = [f"{len(self._readers) - len(away)} of {len(self._readers)} readers reading", f"{cards} cards"]
         faults = [self._journal.fault, self.config_fault, *(each.fault for each in self._outputs.values())]
         return "; ".join([*parts, *away, *(fault for fault in faults if fault)])
@@ -163,14 +177,16 @@ class Host:
         )
         self.broken.set()
 
-    def _reader_worker(self, config: ReaderConfig) -> ReaderWorker:
-        return ReaderWorker(config, build.reader, self, self._log)
+    def _reader_worker(self, config: ReaderConfig, *, is_reload: bool = False) -> ReaderWorker:
+        return ReaderWorker(config, build.reader, self, self._log, is_reload=is_reload)
 
     def _end_readers(self, readers: list[ReaderWorker]) -> None:
+        """Ask all at once, and give all of them together half of the time: one that hangs takes a second to be asked."""
         for reader in readers:
-            reader.stop()
+            threading.Thread(target=reader.stop, name=f"end of {reader.config.name}", daemon=True).start()
+        until_s = time.monotonic() + STOP_WITHIN_S / 2
         for reader in readers:
-            if not reader.join(STOP_WITHIN_S / 2):
+            if not reader.join(max(0.0, until_s - time.monotonic())):
                 self._log.error("reader does not end", reader=reader.config.name)
 
     def _reader_event(self, kind: EventKind, reader: ReaderConfig, why: str | None) -> Event:
@@ -184,10 +200,6 @@ class Host:
             "direction": reader.direction,
             "detail": why,
         }
-
-    def _lower_bound(self) -> datetime | None:
-        known = [self._journal.last_time, self._cache.info.imported_at if self._cache.info else None]
-        return max((each for each in known if each is not None), default=None)
 
 
 def _output_worker(config: OutputConfig) -> OutputWorker:

@@ -4,12 +4,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import HostClock
+from policy.model import ClockTrust
 from sync import journal_file
 from sync.cache import CardCache
 from sync.faults import JournalFault
@@ -68,6 +70,8 @@ class Housekeeping:
         """Do what is due now."""
         for told in (*self._journal.take_mended(), *self._cache.take_faults()):
             self._log.error("mended", what=told)
+        if self._is_due("clock", CLOCK_EVERY_S):
+            self._look_at_clock()
         if self._journal.fault is not None:
             if self._is_due("recover", RECOVER_EVERY_S):
                 self._recover()
@@ -75,12 +79,16 @@ class Housekeeping:
         self._journal.tend(idle=self._is_idle())
         if len(self._journal.ring) and self._is_due("recover", RECOVER_EVERY_S):
             self._pour_ring()
-        if self._is_due("clock", CLOCK_EVERY_S):
-            self._clock.look_for_synchronisation()
         if self._is_due("ballast", CLOCK_EVERY_S):
             self._keep_ballast()
         if self._is_idle() and self._is_due("prune", PRUNE_EVERY_S):
             self._prune()
+
+    def _look_at_clock(self) -> None:
+        """Ask for synchronisation, and learn from cards that were imported since that it cannot be earlier than then."""
+        self._clock.look_for_synchronisation()
+        if info := self._cache.info:
+            self._clock.rise_to(info.imported_at)
 
     def _is_idle(self) -> bool:
         now_s = self._monotonic_s()
@@ -113,16 +121,19 @@ class Housekeeping:
 
     def _keep_ballast(self) -> None:
         """Lay the ballast again when there is room for it eight times over."""
-        if shutil.disk_usage(self._state_dir).free < ROOM_FOR_BALLAST_BYTES:
-            return
         try:
-            journal_file.lay_ballast(self._state_dir)
+            if shutil.disk_usage(self._state_dir).free >= ROOM_FOR_BALLAST_BYTES:
+                journal_file.lay_ballast(self._state_dir)
         except OSError as error:
             self._log.error("no ballast", why=error.strerror)
 
     def _prune(self) -> None:
-        pruned = 0
-        while not self._stopping.is_set() and (some := self._journal.prune(self._keep_days)):
+        """Prune by a believed time alone: a clock that is wrong must not take today's events along."""
+        moment = self._clock.moment()
+        if moment.trust is ClockTrust.WRONG:
+            return
+        pruned, before = 0, moment.at - timedelta(days=self._keep_days)
+        while not self._stopping.is_set() and (some := self._journal.prune(before)):
             pruned += some
         if pruned:
             self._log.info("pruned", events=pruned, older_than_days=self._keep_days)

@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
@@ -44,20 +46,22 @@ class Told(Protocol):
 class ReaderWorker:
     """Runs one reader until `stop`. It is the reader's listener."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the last two have their defaults
         self,
         config: ReaderConfig,
         make_reader: Callable[[ReaderConfig], Reader],
         told: Told,
         log: FilteringBoundLogger,
         *,
+        is_reload: bool = False,
         clock_ns: Callable[[], int] = now_ns,
     ) -> None:
-        """Keep the parts; nothing runs before `start`."""
+        """Keep the parts; nothing runs before `start`. With `is_reload` no card that lies there is a tap: a reload moves nothing."""
+        self._tap_on_start = config.tap_on_start and not is_reload
         self.config = config
         self.state = ReaderState.STARTING
         self.why: str | None = None
-        self.last_progress_ns = clock_ns()
+        self.last_heard_ns = self.last_progress_ns = clock_ns()
         self.last_tap_ns: int | None = None
         self._make_reader = make_reader
         self._told = told
@@ -83,18 +87,20 @@ class ReaderWorker:
         return not self._thread.is_alive()
 
     def hangs(self) -> bool:
-        """Whether it should have said something long ago. A reader that is known to be away hangs nobody."""
-        silent_ns = self._clock_ns() - self.last_progress_ns
-        return self.state in {ReaderState.STARTING, ReaderState.READING} and silent_ns > HUNG_AFTER_S * _NS
+        """Whether it should have said something long ago."""
+        return self.must_progress() and self._clock_ns() - self.last_heard_ns > HUNG_AFTER_S * _NS
+
+    def must_progress(self) -> bool:
+        """Whether it is to say something every 2 s, be it that it looks for its reader: one that waits for its restart is not."""
+        return self.state is not ReaderState.FAULTY
 
     def presented(self, presented: Presented) -> None:
-        """Take a presentation to the tap's way."""
+        """Take a presentation to the tap's way. What a reader says after its end (it hung, and thawed) is nobody's tap."""
+        if self._stopping.is_set():
+            return
         self.progress()
         self.last_tap_ns = presented.seen_ns
-        try:
-            self._told.presented(self.config, presented)
-        except Exception as error:  # noqa: BLE001  a broken invariant is a crash, and a thread cannot crash the process by itself
-            self._told.failed(error)
+        self._tell(partial(self._told.presented, self.config, presented))
         self.progress()
 
     def unreadable(self, why: str) -> None:
@@ -104,30 +110,46 @@ class ReaderWorker:
 
     def lost(self, why: str) -> None:
         """Say that the reader went away."""
+        self.alive()
         self.state, self.why = ReaderState.LOST, why
-        self._told.lost(self.config, why)
+        self._tell(partial(self._told.lost, self.config, why))
 
     def back(self) -> None:
         """Say that the reader came back."""
         self.progress()
-        self._told.back(self.config)
+        self._tell(partial(self._told.back, self.config))
+
+    def alive(self) -> None:
+        """Note that a lost reader is still looked for."""
+        self.last_heard_ns = self._clock_ns()
 
     def progress(self) -> None:
         """Note that cards can be read."""
-        self.last_progress_ns = self._clock_ns()
+        self.last_heard_ns = self.last_progress_ns = self._clock_ns()
         self.state, self.why = ReaderState.READING, None
 
+    def _tell(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  a broken invariant is a crash, and a thread cannot crash the process by itself
+            self._told.failed(error)
+
     def _work(self) -> None:
-        pause_s = FIRST_RESTART_S
+        pause_s, tap_on_start = FIRST_RESTART_S, self._tap_on_start
         while not self._stopping.is_set():
             started_ns = self._clock_ns()
+            self.last_heard_ns = started_ns
+            self.state = ReaderState.STARTING  # one that hangs at its restart is missed, too
             try:
-                self._reader = self._make_reader(self.config)
+                self._reader = self._make_reader(replace(self.config, tap_on_start=tap_on_start))
+                tap_on_start = False  # a restart is no start: nothing moves
+                if self._stopping.is_set():  # asked to end before there was a reader to ask
+                    return
                 self._reader.run(self)
             except Exception as error:  # noqa: BLE001  whatever a reader's library throws, the reader is begun anew
+                if self._clock_ns() - started_ns > LONGEST_RESTART_S * _NS:
+                    pause_s = FIRST_RESTART_S
                 self.state, self.why = ReaderState.FAULTY, f"{type(error).__name__}: {error}"
                 self._log.error("reader failed", reader=self.config.name, why=self.why, again_in_s=pause_s)
-            if self._clock_ns() - started_ns > LONGEST_RESTART_S * _NS:
-                pause_s = FIRST_RESTART_S
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_RESTART_S)

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from policy.model import Card, Decision, Tap
+from policy.model import Card, Decision, Kind, Tap
 from policy.rule import Per, Rule
 from sync.event import Event, EventKind, Serving, place_of, utc_text
 
@@ -12,8 +12,13 @@ def serving_of(tap: Tap, card: Card | None, rule: Rule, day: date) -> Serving | 
     if card is None:
         return None
     by_person = rule.per is Per.PERSON and card.person is not None
-    holder = f"person {card.person}" if by_person else f"card {card.card}"
+    holder = f"person {card.person}" if by_person else f"card {card.card}{_loan(card)}"
     return Serving(day, place_of(tap.service, tap.direction), holder)
+
+
+def _loan(card: Card) -> str:
+    """A substitute is another holder's with each loan: a second pupil who borrows it the same day is served too."""
+    return f" lent to {card.person}" if card.kind is Kind.SUBSTITUTE else ""
 
 
 def tap_event(  # noqa: PLR0913  an event is the sum of these

@@ -99,13 +99,15 @@ class TapWay:
             answer[:] = [self._decided(tap, card, reader, settings, transaction.usage)]
             transaction.append(answer[0].event)
 
+        def decide_undurably(usage_of: UsageOf) -> Event:
+            answer[:] = [self._decided(tap, card, reader, settings, usage_of, disk_ok=False)]
+            return answer[0].event
+
         try:
             self._journal.transact(decide_and_append)
         except JournalFault as fault:
             self._log.error("not durable", reader=tap.reader, why=str(fault))
-            undurable = self._decided(tap, card, reader, settings, self._journal.ring.usage, disk_ok=False)
-            self._journal.ring.keep(undurable.event)
-            return undurable
+            self._journal.ring.decide(decide_undurably)
         return answer[0]
 
     def _decided(  # noqa: PLR0913  the decision's own arguments, and where usage is read

@@ -26,7 +26,7 @@ from readers.private_pcscd import PrivatePcscd
 from readers.reader import ReaderFault
 from readers.virtual_card import FIRST_PORT, VirtualCard
 from sync.event import EventKind
-from sync.journal import read_events
+from sync.journal_reading import read_events
 
 VIIPE: Final = Path(sys.executable).with_name("viipe")
 SAMPLES: Final = Path(__file__).parent / "samples" / "cards.csv"
@@ -87,6 +87,8 @@ class Trial:
 TRIALS: Final = (
     Trial("a good card at the door", "EBF2CE70", DOOR, "grant", "ok"),
     Trial("a closed card at the door", "5A17C3E2", DOOR, "deny", "closed"),
+    Trial("a good card in the canteen", "EBF2CE70", TILL, "grant", "ok"),
+    Trial("a closed card in the canteen", "5A17C3E2", TILL, "deny", "closed"),
     Trial("a lent substitute in the canteen", "77E01B2D", TILL, "grant", "ok"),
     Trial("the same substitute in the canteen again", "77E01B2D", TILL, "deny", "already_today"),
 )
@@ -220,7 +222,10 @@ def _host(state_dir: Path, names: Sequence[str], environ: dict[str, str]) -> Ite
         yield host
     finally:
         host.terminate()
-        host.wait(START_WITHIN_S)
+        try:
+            host.wait(START_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            host.kill()
 
 
 def _pattern(name: str) -> str:

@@ -2,24 +2,32 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from outputs.output import Command, Output, OutputFault
 
-MOST_WAITING: Final = 16  # commands older than sixteen pupils are of no use to anybody at the door
+MOST_WAITING: Final = 16
+TOO_LATE_S: Final = 5.0  # a strike that moves later than that opens for nobody
 Told = Callable[[str | None], None]  # None: done; else why it failed
 
 
 class OutputWorker:
     """Moves one output, command by command, and tells what became of each. An output that fails is opened anew at the next command."""
 
-    def __init__(self, name: str, make: Callable[[], Output]) -> None:
+    def __init__(
+        self, name: str, make: Callable[[], Output], *, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
         """Start the thread, which opens the output by `make` (raises OutputFault where it cannot)."""
+        self._monotonic_s = monotonic_s
         self.fault: str | None = None
         self._make = make
         self._output: Output | None = None
-        self._commands: queue.Queue[tuple[Command, Told] | None] = queue.Queue(MOST_WAITING + 1)  # and the word to stop
+        self._commands: queue.Queue[tuple[Command, Told, float] | None] = queue.Queue(
+            MOST_WAITING + 1
+        )  # and the word to stop
         self._handing = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name=f"output {name}", daemon=True)
@@ -33,7 +41,7 @@ class OutputWorker:
         with self._handing:
             if self._stopping or self._commands.qsize() >= MOST_WAITING:
                 return False
-            self._commands.put_nowait((command, told))
+            self._commands.put_nowait((command, told, self._monotonic_s()))
         return True
 
     def stop(self, timeout_s: float) -> None:
@@ -47,7 +55,10 @@ class OutputWorker:
     def _work(self) -> None:
         self._try(lambda _output: None)
         while (taken := self._commands.get()) is not None:
-            command, told = taken
+            command, told, given_s = taken
+            if self._monotonic_s() - given_s > TOO_LATE_S:
+                told(f"not carried out: it had waited for more than {TOO_LATE_S:.0f} s")
+                continue
             self._try(lambda output, command=command: output.move(command))  # type: ignore[misc]
             told(self.fault)
         self._close()
@@ -68,6 +79,9 @@ class OutputWorker:
             self.fault = None
 
     def _close(self) -> None:
-        if self._output is not None:
-            self._output.close()
-            self._output = None
+        output, self._output = self._output, None
+        if output is not None:
+            with suppress(
+                Exception
+            ):  # a device that was pulled out cannot even be let go of, and says so in any way (termios.error)
+                output.close()

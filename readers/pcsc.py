@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
+from policy.uid import LENGTHS_BYTES
 from readers.pcsc_context import CardFault, PcscContext, PcscdUnreachable, PcscFault, ReaderBusy, ReaderStatus
 from readers.presence import Presence
 from readers.reader import ClockNs, Listener, Presented, ReaderChoiceFault, ReaderFault, now_ns
@@ -18,7 +19,9 @@ from readers.usb_port import SYSFS, usb_port
 
 GET_UID: Final = bytes.fromhex("FFCA000000")  # PC/SC part 3, 3.2.2.1.3
 STATUS_OK: Final = 0x9000
-UID_LENGTHS: Final = frozenset({4, 7, 10})  # ISO/IEC 14443-3, 6.5.4: single, double and triple size
+ANSWER_LENGTHS: Final = frozenset(
+    {*LENGTHS_BYTES, 5, 15}
+)  # a UID, or one with its check bytes (policy.uid, form `bcc`)
 PROVE_MS: Final = 1_500  # so often a reader proves that cards can be read; the longest wait, too
 BUSY_FOR_MS: Final = 3_000  # held by another program for longer, a reader counts as lost
 RETRY_S: Final = 0.25  # between two tries to find a lost reader
@@ -78,7 +81,7 @@ def read_uid(context: PcscContext, reader: str) -> tuple[bytes, bytes]:
         uid, status = card.transmit(GET_UID)
         if status != STATUS_OK:
             raise UidRefused(f"the card at {reader} answered {status:04X} when asked for its UID, expected 9000")
-        if len(uid) not in UID_LENGTHS:
+        if len(uid) not in ANSWER_LENGTHS:
             raise UidRefused(f"the card at {reader} told a UID of {len(uid)} bytes, expected 4, 7 or 10")
         return uid, card.atr()
 
@@ -256,6 +259,7 @@ class PcscReader:
                         self._serve(self._context, listener)
                 except ReaderFault as fault:
                     self._say_lost(listener, str(fault))
+                    listener.alive()
                     self._stopping.wait(RETRY_S)
         finally:
             self._ended.set()

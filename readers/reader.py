@@ -53,6 +53,9 @@ class Listener(Protocol):
     def back(self) -> None:
         """Hear that cards can be read again, after `lost`."""
 
+    def alive(self) -> None:
+        """Hear, at least every 2 s while the reader is lost, that it is still looked for."""
+
     def progress(self) -> None:
         """Hear, at least every 2 s, that the reader has just proved that cards can be read: the watchdog's food."""
 

@@ -11,11 +11,11 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
+from policy.uid import LENGTHS_BYTES
 from readers.reader import ReaderFault
 
 MIFARE_CLASSIC_1K_ATR: Final = bytes.fromhex("3B8F8001804F0CA000000306030001000000006A")
 FIRST_PORT: Final = 35_963  # where the stock vpcd's first reader listens; the second is the next
-UID_LENGTHS: Final = frozenset({4, 7, 10})
 CONNECT_S: Final = 2.0
 LEAVE_S: Final = 2.0
 
@@ -54,7 +54,7 @@ class VirtualCard:
         host: str = "127.0.0.1",
     ) -> None:
         """Raise ValueError for a UID of a length that no card has."""
-        if len(uid) not in UID_LENGTHS:
+        if len(uid) not in LENGTHS_BYTES:
             raise ValueError(f"uid: found {len(uid)} bytes, expected 4, 7 or 10")
         self._uid = uid
         self._atr = atr

@@ -19,6 +19,7 @@ from sync.site_key import SiteKey
 
 SCHEMA_VERSION: Final = 1
 _FIND: Final = f"SELECT {', '.join(COLUMNS)} FROM cards WHERE key = ?"  # noqa: S608  our own column names
+_NEVER: Final = (-1, -1)  # a stamp that no file has
 _PAGE_CACHE_KIB: Final = 512  # the kernel's page cache holds the rest, and counts for no process
 
 
@@ -31,6 +32,21 @@ class CacheInfo:
     cards: int
     imported_at: datetime
     digest: int
+    key: str  # the fingerprint of the site's key that its cards are hashed under
+
+
+# Primary result codes (sqlite.org/rescode.html) that tell of the disk and not of the file: nothing is set aside for them.
+_REFUSALS: Final = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
+
+class CacheRefused(CacheFault):
+    """The file cannot be read now; nothing says that it is damaged."""
 
 
 class CardCache:
@@ -57,6 +73,8 @@ class CardCache:
             while self._file is not None:
                 try:
                     return self._file.find(key)
+                except CacheRefused as refusal:
+                    self._let_go(refusal)
                 except CacheFault as fault:
                     self._step_back(self._file.info.name, fault)
             return None
@@ -76,15 +94,16 @@ class CardCache:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._close_file()
 
-    def _reopen(self) -> None:
-        """Open the file that `current` names, stepping back over damaged ones: at most two, since no more are kept."""
+    def _close_file(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _reopen(self) -> None:
+        """Open the file that `current` names, stepping back over damaged ones: at most two, since no more are kept."""
+        self._close_file()
         self._refused.clear()
         self._stamp = current.stamp(self._state_dir)
         try:
@@ -100,14 +119,20 @@ class CardCache:
         if name is None:
             return
         try:
-            self._file = _CacheFile(self._state_dir / name)
+            self._file = _opened(self._state_dir / name, self._key)
+        except CacheRefused as refusal:
+            self._let_go(refusal)
         except CacheFault as fault:
             self._step_back(name, fault)
 
+    def _let_go(self, refusal: CacheRefused) -> None:
+        """Answer from nothing until the file can be read: the former one's cards may have been closed since. The next tap tries again."""
+        self._close_file()
+        self._faults.append(str(refusal))
+        self._stamp = _NEVER
+
     def _step_back(self, name: str, fault: CacheFault) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._close_file()
         self._faults.append(str(fault))
         self._refused.add(name)
         self._open(self._changed(partial(current.step_back, damaged=name)))
@@ -117,10 +142,14 @@ class CardCache:
         try:
             with current.changing(self._state_dir):
                 now = change(self._state_dir)
+                self._stamp = current.stamp(self._state_dir)
         except OSError as error:
             self._faults.append(f"{self._state_dir}: nothing could be set aside: {error.strerror}")
-            now = current.look(self._state_dir)
-        self._stamp = current.stamp(self._state_dir)
+            self._stamp = current.stamp(self._state_dir)
+            try:
+                now = current.look(self._state_dir)
+            except OSError:  # not even that, such as for want of descriptors: the next tap tries again
+                self._stamp, now = _NEVER, Current()
         return now
 
 
@@ -158,6 +187,15 @@ class _CacheFile:
             self._db.close()
 
 
+def _opened(path: Path, key: SiteKey) -> _CacheFile:
+    """Open a cache file whose cards are held under `key`. Raises CacheFault."""
+    file = _CacheFile(path)
+    if file.info.key != key.fingerprint:
+        file.close()
+        raise CacheRefused(f"{path}: its cards are held under another site key; import them anew")
+    return file
+
+
 def read_info(db: sqlite3.Connection, path: Path) -> CacheInfo:
     """Read a cache file's own description, and hold its length against it. Raises CacheFault or sqlite3.Error when it is damaged."""
     meta = dict(db.execute("SELECT name, value FROM meta"))
@@ -165,19 +203,58 @@ def read_info(db: sqlite3.Connection, path: Path) -> CacheInfo:
         "SELECT page_count, page_size FROM pragma_page_count(), pragma_page_size()"
     ).fetchone()
     try:
+        size_bytes = path.stat().st_size
+    except OSError as error:
+        raise CacheRefused(f"{path}: {error.strerror}") from error
+    try:
         if int(meta["schema"]) != SCHEMA_VERSION:
             raise CacheFault(f"{path}: found schema {meta['schema']}, expected {SCHEMA_VERSION}")
-        if path.stat().st_size != pages * page_bytes:
-            raise CacheFault(f"{path}: found {path.stat().st_size} bytes, expected {pages * page_bytes}")
+        if size_bytes != pages * page_bytes:
+            raise CacheFault(f"{path}: found {size_bytes} bytes, expected {pages * page_bytes}")
         return CacheInfo(
             name=path.name,
             version=int(meta["version"]),
             cards=int(meta["cards"]),
             imported_at=datetime.fromisoformat(meta["imported_at"]).astimezone(UTC),
             digest=int(meta["digest"], 16),
+            key=meta["site_key"],
         )
-    except (KeyError, ValueError, TypeError, OverflowError, OSError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise CacheFault(f"{path}: its description is damaged ({type(error).__name__})") from error
+
+
+def look_up(state_dir: Path, key: SiteKey, uid: bytes) -> tuple[Card | None, CacheInfo | None]:
+    """Return the card with this canonical UID and what serves, for one who only asks: nothing is set aside. Raises CacheFault."""
+    serving = current.look(state_dir).serving
+    if serving is None:
+        return None, None
+    file = _opened(state_dir / serving, key)
+    try:
+        return file.find(key.card_key(uid)), file.info
+    finally:
+        file.close()
+
+
+def describe_serving(state_dir: Path) -> CacheInfo | None:
+    """Return what the cache file that serves says of itself; None where none does. Raises CacheFault."""
+    serving = current.look(state_dir).serving
+    return describe(state_dir / serving) if serving else None
+
+
+def describe(path: Path) -> CacheInfo:
+    """Return what a cache file says of itself. Raises CacheFault."""
+    file = _CacheFile(path)
+    file.close()
+    return file.info
+
+
+def import_time(state_dir: Path) -> datetime | None:
+    """Return when the cards that serve were imported; None where there are none, or none that can be read."""
+    try:
+        info = describe_serving(state_dir)
+    except CacheFault:
+        return None
+    return info.imported_at if info else None
 
 
 def verify(path: Path) -> CacheInfo:
@@ -191,10 +268,9 @@ def verify(path: Path) -> CacheInfo:
                 raise CacheFault(f"{path}: integrity check: {found}")
             cards = total = 0
             for row in map(CardRow._make, db.execute(f"SELECT {', '.join(COLUMNS)} FROM cards")):  # noqa: S608  our own names
-                digest = row_digest(row[:-1])
-                if row.mark != mark_of(digest):
+                if row.mark != mark_of(row[:-1]):
                     raise CacheFault(f"{path}: a row's bytes differ from its mark")
-                total += int.from_bytes(digest, "big")
+                total += int.from_bytes(row_digest(row[:-1]), "big")
                 cards += 1
         finally:
             db.close()
@@ -206,4 +282,16 @@ def verify(path: Path) -> CacheInfo:
 
 
 def _damaged(path: Path, error: Exception) -> CacheFault:
-    return CacheFault(f"{path}: {error}")
+    refused = getattr(error, "sqlite_errorcode", 0) & 0xFF in _REFUSALS and not _is_gone(path)
+    return CacheRefused(f"{path}: {error}") if refused else CacheFault(f"{path}: {error}")
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether the file is lost, though its folder can be looked into: waiting for it would refuse everybody for ever."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False

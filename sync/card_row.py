@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -18,7 +19,7 @@ _ENCODE: Final = json.JSONEncoder(
 class CardRow(NamedTuple):
     """One row of the table `cards`. `key` is the keyed UID, dates are ISO days, `groups` is sorted and joined by ";".
 
-    `mark` is the head of the row's own digest: a row whose bytes changed on the disk is recognised when it is read.
+    `mark` is the row's own checksum: a row whose bytes changed on the disk is recognised when it is read.
     """
 
     key: bytes
@@ -33,15 +34,19 @@ class CardRow(NamedTuple):
     mark: int
 
 
-def row_digest(row: tuple[bytes, str, str | None, str, str, str | None, str | None, str, int]) -> bytes:
+BareRow = tuple[bytes, str, str | None, str, str, str | None, str | None, str, int]
+
+
+def row_digest(row: BareRow) -> bytes:
     """Return SHA-256 of the row's canonical bytes: a JSON list of its columns without `mark`, the key in hex, no white space."""
     key, *rest = row
     return hashlib.sha256(_ENCODE([key.hex(), *rest]).encode()).digest()
 
 
-def mark_of(digest: bytes) -> int:
-    """Return the four leading bytes of a row's digest as a number."""
-    return int.from_bytes(digest[:4], "big")
+def mark_of(bare: BareRow) -> int:
+    """Return the CRC-32 of the row's columns without `mark`: rot is recognised at each lookup, which has no time for a digest."""
+    key, *rest = bare
+    return zlib.crc32("\x1f".join(map(str, rest)).encode(), zlib.crc32(key))
 
 
 def to_row(key: bytes, card: Card) -> CardRow:
@@ -62,13 +67,12 @@ def to_row_and_digest(key: bytes, card: Card) -> tuple[CardRow, bytes]:
         ";".join(sorted(card.groups)),
         card.version,
     )
-    digest = row_digest(bare)
-    return CardRow(*bare, mark_of(digest)), digest
+    return CardRow(*bare, mark_of(bare)), row_digest(bare)
 
 
 def to_card(row: CardRow) -> Card:
     """Read a row back. Raises CacheFault when the row is not what was written."""
-    if mark_of(row_digest(row[:-1])) != row.mark:
+    if mark_of(row[:-1]) != row.mark:
         raise CacheFault("card cache: a row's bytes differ from its mark")
     return Card(
         card=row.card,

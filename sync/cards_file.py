@@ -32,12 +32,15 @@ def parse(lines: Iterable[bytes], version: int) -> Iterator[ListedCard | BadRow]
     """
     rows = csv.reader(_decoded(lines), strict=True)
     header: list[str] | None = None
+    is_bare = True
     while True:
         try:
             row = next(rows)
         except StopIteration:
             if header is None:
                 yield BadRow(1, "", f"found an empty file, expected the columns {','.join(COLUMNS)}")
+            elif is_bare:
+                yield BadRow(1, "", "found no card, expected at least one: a host without cards admits nobody")
             return
         except (csv.Error, UnicodeDecodeError) as error:
             yield BadRow(rows.line_num + isinstance(error, UnicodeDecodeError), "", f"cannot be read: {error}")
@@ -49,6 +52,7 @@ def parse(lines: Iterable[bytes], version: int) -> Iterator[ListedCard | BadRow]
             if faults:
                 return
         elif row:
+            is_bare = False
             yield _listed(dict(zip(header, row, strict=False)), len(row), rows.line_num, version)
 
 

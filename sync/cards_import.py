@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from sync import current
-from sync.cache import SCHEMA_VERSION, CacheInfo, read_info
+from sync.cache import SCHEMA_VERSION, CacheInfo, describe
 from sync.card_row import COLUMNS, DIGEST_MODULUS, to_row_and_digest
 from sync.cards_file import ListedCard, parse
 from sync.durable import move_file
@@ -32,8 +32,9 @@ def import_cards(
 ) -> CacheInfo:
     """Replace the cards that the host holds by those of a CSV file, given as its lines; a running daemon takes them up between taps.
 
-    `progress` is told the bytes read so far. Raises CardsFileFault when any row is bad: nothing is changed then. OSError and CacheFault
-    say what the disk did. Memory is bounded: rows are staged in a file and sorted there.
+    `now` gives the believed moment, which decisions take for a lower bound of time; `progress` is told the bytes read so far. Raises
+    CardsFileFault when any row is bad: nothing is changed then. OSError and CacheFault say what the disk did. Memory is bounded: rows
+    are staged in a file and sorted there.
     """
     with current.importing(state_dir):
         with current.changing(state_dir):
@@ -43,7 +44,7 @@ def import_cards(
             _discard(staged)
             with closing(_Stage(staged)) as stage:
                 stage.take(parse(_reported(source, progress), version), key)
-                stage.finish(version, now())
+                stage.finish(version, now(), key)
             target = state_dir / f"cache-{version}.db"
             move_file(staged, target)
         except sqlite3.Error as error:
@@ -52,8 +53,7 @@ def import_cards(
             _discard(staged)
         with current.changing(state_dir):
             current.switch(state_dir, target.name, version)
-    with closing(sqlite3.connect(f"file:{target}?mode=ro&immutable=1", uri=True)) as db:
-        return read_info(db, target)
+    return describe(target)
 
 
 def _next_version(state_dir: Path) -> int:
@@ -108,7 +108,7 @@ class _Stage:
                 self._digest += int.from_bytes(digest, "big")
                 yield (row.line, *laid)
 
-    def finish(self, version: int, imported_at: datetime) -> None:
+    def finish(self, version: int, imported_at: datetime, key: SiteKey) -> None:
         """Sort the rows into place and describe the file. Raises CardsFileFault when any row was bad."""
         if self._bad_total or not self._sorted_into_place():
             self._list_doubles()
@@ -122,6 +122,7 @@ class _Stage:
                 "cards": str(self._db.table("cards").count),
                 "imported_at": imported_at.isoformat(),
                 "digest": f"{self._digest % DIGEST_MODULUS:064x}",
+                "site_key": key.fingerprint,
             }.items()
         )
         self._db.conn.commit()

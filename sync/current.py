@@ -66,7 +66,7 @@ def read(state_dir: Path) -> Current:
 def stamp(state_dir: Path) -> tuple[int, int] | None:
     """Return what changes whenever `current` is renamed over (inode, mtime in ns): one system call, asked before each tap."""
     try:
-        status = os.stat(state_dir / _NAME)  # noqa: PTH116  asked before each tap: a Path method costs four times as much
+        status = os.stat(f"{state_dir}/{_NAME}")  # noqa: PTH116  asked before each tap: joining a Path costs as much again
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
@@ -115,7 +115,8 @@ def look(state_dir: Path) -> Current:
 def _newest(state_dir: Path) -> Current:
     found = sorted(state_dir.glob("cache-*.db"), key=_version_of, reverse=True)
     names = [path.name for path in found[:2]] + [None, None]
-    return Current(serving=names[0], former=names[1], version=_version_of(found[0]) if found else 0)
+    given = map(_version_of, [*found, *state_dir.glob("damaged-cache-*.db")])  # a version is never given twice
+    return Current(serving=names[0], former=names[1], version=max(given, default=0))
 
 
 def _read_or_none(state_dir: Path) -> Current:
@@ -137,5 +138,5 @@ def _file_name(value: object) -> str | None:
 
 
 def _version_of(path: Path) -> int:
-    digits = path.stem.removeprefix("cache-")
+    digits = path.stem.removeprefix("damaged-").removeprefix("cache-")
     return int(digits) if digits.isdigit() else 0

@@ -120,8 +120,8 @@ def serving_told(event: Event) -> Serving | None:
 
 
 def place_of(service: object, direction: object) -> str:
-    """Return where a serving counts. A door's two directions are counted apart: going out is no second coming in."""
-    return f"{service} {direction}" if direction else str(service)
+    """Return where a serving counts. The way out is counted apart: going out is no second coming in."""
+    return f"{service} out" if direction == "out" else str(service)
 
 
 def utc_text(at: datetime) -> str:

@@ -16,11 +16,13 @@ MOST_IN_A_COMMIT: Final = 64
 class Job(Generic[Tx]):
     """One piece of work that waits for its commit, and what became of it."""
 
-    __slots__ = ("_work", "done", "fault", "raised")
+    __slots__ = ("_woken", "_work", "done", "fault", "raised")
 
     def __init__(self, work: Callable[[Tx], None]) -> None:
         """Take what is to be done inside the transaction; it leaves its result with whoever made it."""
         self._work = work
+        self._woken = threading.Lock()
+        self._woken.acquire()
         self.done = False
         self.fault: BaseException | None = None
         self.raised: BaseException | None = None
@@ -33,6 +35,14 @@ class Job(Generic[Tx]):
             self.raised = error
             raise
 
+    def sleep(self) -> None:
+        """Wait until somebody has done it, or it is this worker's turn to lead."""
+        self._woken.acquire()
+
+    def wake(self) -> None:
+        """End the sleep."""
+        self._woken.release()
+
 
 class GroupCommit(Generic[Tx]):
     """Runs work inside transactions that `commit` makes; `run` returns when its own work is durable."""
@@ -41,29 +51,44 @@ class GroupCommit(Generic[Tx]):
         """Take the function that does all given works in one durable transaction, or raises and has done none."""
         self._commit = commit
         self._gathering = threading.Lock()
-        self._leading = threading.Lock()
+        self._store = threading.Lock()
         self._waiting: list[Job[Tx]] = []  # bounded by the number of workers: each waits for its own job
+        self._is_led = False
 
     def run(self, work: Callable[[Tx], None]) -> None:
         """Have `work` done and committed, by this worker or by the one that leads. Raises what the commit, or `work` itself, raised."""
         job = Job(work)
         with self._gathering:
             self._waiting.append(job)
-        while not job.done:
-            with self._leading:
-                if not job.done:
-                    self._lead()
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            job.sleep()
+        if not job.done:
+            self._lead(job)
         if job.fault is not None:
             raise job.fault
 
     def alone(self, act: Callable[[], None]) -> None:
         """Do something to the store while no commit is under way: a checkpoint, a recovery."""
-        with self._leading:
+        with self._store:
             act()
 
-    def _lead(self) -> None:
+    def _lead(self, own: Job[Tx]) -> None:
+        """Commit for all that wait, name the next leader before anybody else is woken, and wake the others."""
         with self._gathering:
             batch, self._waiting = self._waiting[:MOST_IN_A_COMMIT], self._waiting[MOST_IN_A_COMMIT:]
+        with self._store:
+            self._settle(batch)
+        with self._gathering:
+            successor = self._waiting[0] if self._waiting else None
+            self._is_led = successor is not None
+        if successor is not None:
+            successor.wake()
+        for job in batch:
+            if job is not own:
+                job.wake()
+
+    def _settle(self, batch: list[Job[Tx]]) -> None:
         while batch:
             fault = self._fault_of(batch)
             culprits = [job for job in batch if fault is not None and job.raised is fault]

@@ -8,9 +8,9 @@ another reason than a full disk, nothing is written until `recover` has reopened
 import errno
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
@@ -25,24 +25,30 @@ from sync.event import (
     Serving,
     canonical,
     chained,
-    from_utc_text,
     identity,
     outcome_event,
     utc_text,
 )
 from sync.faults import JournalFault, JournalFull
 from sync.group_commit import GroupCommit
+from sync.journal_reading import (
+    NAME,
+    READ_BACK,
+    ROWS,
+    DamagedJournal,
+    require,
+    served,
+    sound_from,
+    time_of,
+    verify_chain,
+)
 from sync.log_check import LogState
 from sync.ring import Ring, Waiting
 from sync.servings import Boot, Servings
 
-NAME: Final = "journal.db"
 COMMITS_PER_CHECKPOINT: Final = 200  # four pages a commit at the most: the laid log of 1,018 frames is never outgrown
 PRUNED_AT_ONCE: Final = 500  # a tap that arrives meanwhile waits for so many deletions and no more
 _RECENT: Final = 1000  # an outcome follows its grant closely; the ring holds no more
-_READ_BACK: Final = (
-    5000  # events read at opening for the servings, and all of the last day's; those that are looked at again
-)
 # Primary result codes (sqlite.org/rescode.html) that tell of the disk or of a lock, not of the file. All others tell of damage.
 _REFUSALS: Final = {
     sqlite3.SQLITE_PERM,
@@ -69,6 +75,7 @@ class Transaction:
         self._journal = journal
         self.link = journal.link
         self.appended: list[Event] = []
+        self.rows: list[int | bytes] = []  # id, event, link, and so on
 
     def usage(self, serving: Serving, now: datetime) -> Usage:
         """Return what the holder had at this place, this transaction's own events included."""
@@ -87,7 +94,7 @@ class Transaction:
         }
         body = canonical(whole)
         self.link = chained(self.link, body)
-        journal.db.execute("INSERT INTO events VALUES (?, ?, ?)", (journal.last_id + place, body, self.link))
+        self.rows += (journal.last_id + place, body, self.link)
         self.appended.append(whole)
 
 
@@ -135,6 +142,8 @@ class Journal:
         What waits in the ring goes first, so that the order of events is the order in which they happened. `work` may be called twice
         (the second time after room was made on a full disk): it must only set its results.
         """
+        if self.fault is not None:
+            raise JournalFault(self.fault)  # at once: a recovery under way would keep the tap waiting
         self._group.run(work)
 
     def tend(self, *, idle: bool) -> None:
@@ -142,13 +151,13 @@ class Journal:
         if self._commits_since_checkpoint >= (1 if idle else COMMITS_PER_CHECKPOINT):
             self._group.alone(self._checkpoint)
 
-    def prune(self, keep_days: int) -> int:
-        """Take away the oldest events, at most 500 at once, that are older than `keep_days`; returns how many.
+    def prune(self, before: datetime) -> int:
+        """Take away the oldest events, at most 500 at once, that are of a time before `before`; returns how many.
 
         The newest event always stays: the chain hangs on it. A disk that refuses is no fault here: what cannot go today can tomorrow.
         """
         pruned: list[int] = []
-        self._group.alone(lambda: pruned.append(self._prune(keep_days)))
+        self._group.alone(lambda: pruned.append(self._prune(utc_text(before))))
         return pruned[0]
 
     def recover(self) -> None:
@@ -160,27 +169,31 @@ class Journal:
         mended, self._mended = self._mended, []
         return mended
 
-    def finish_grants(self) -> int:
+    def finish_grants(self, at: datetime) -> int:
         """Tell of each command without an outcome that it is unknown: the host went down between the two. Returns how many there were.
 
-        Nothing is told while a fault stands. Raises JournalFault when it could not be made durable.
+        Nothing is told while a fault stands. Where the disk refuses it waits in the ring, and the host comes up and decides.
         """
         unfinished: list[Event] = []
 
         def work(transaction: Transaction) -> None:
-            unfinished[:] = self._unfinished()
+            unfinished[:] = self._unfinished(at)
             for event in unfinished:
                 transaction.append(event)
 
         if self.fault is None:
-            self.transact(work)
+            try:
+                self.transact(work)
+            except JournalFault:
+                for event in unfinished:
+                    self.ring.keep(event)
         return len(unfinished)
 
-    def _unfinished(self) -> list[Event]:
+    def _unfinished(self, at: datetime) -> list[Event]:
         events = self._recent()
         told = {(event["tap_id"], *event["outputs"]) for event in events if event["kind"] == EventKind.OUTCOME}
         return [
-            outcome_event(event, output, Outcome.UNKNOWN, at=self._now())
+            outcome_event(event, output, Outcome.UNKNOWN, at=at)
             for event in events
             if event["kind"] == EventKind.TAP
             for output in event["outputs"]
@@ -222,15 +235,14 @@ class Journal:
 
     def _attempt(self, works: Sequence[Work]) -> None:
         transaction = Transaction(self)
-        try:
-            self.db.execute("BEGIN IMMEDIATE")
-            waiting = self._pour(transaction)
-            for work in works:
-                work(transaction)
-            self.db.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
+        waiting = self._pour(transaction)
+        for work in works:
+            work(transaction)
+        if (
+            transaction.rows
+        ):  # one statement is a transaction of its own: it is durable when it returns, or has left nothing
+            places = ", ".join(["(?, ?, ?)"] * len(transaction.appended))
+            self.db.execute(f"INSERT INTO events VALUES {places}", transaction.rows)  # noqa: S608  only "?"
         self.ring.drop(waiting)
         self.seq += len(transaction.appended)
         self.last_id += len(transaction.appended)
@@ -272,16 +284,15 @@ class Journal:
             return
         self._commits_since_checkpoint = 0
 
-    def _prune(self, keep_days: int) -> int:
+    def _prune(self, before: str) -> int:
         if self.fault is not None:
             return 0
-        before = utc_text(self._now() - timedelta(days=keep_days))
         try:
             rows = self.db.execute(
                 "SELECT id, event FROM events WHERE id < ? ORDER BY id LIMIT ?", (self.last_id, PRUNED_AT_ONCE)
             ).fetchall()
             # from the front and without a gap: behind a young event, which a wrong clock made, an old one stays
-            old = [(row_id,) for row_id, _ in takewhile(lambda row: _time_of(row[1]) < before, rows)]
+            old = [(row_id,) for row_id, _ in takewhile(lambda row: time_of(row[1]) < before, rows)]
             if not old:
                 return 0
             self.db.execute("BEGIN IMMEDIATE")
@@ -303,7 +314,7 @@ class Journal:
         try:
             try:
                 log = log_check.look(self.path)
-                _require(log is not LogState.DAMAGED, "commits in its log are damaged")
+                require(log is not LogState.DAMAGED, "commits in its log are damaged")
                 self._take_up(self._connected(), thorough=thorough, begins_epoch=log is LogState.CUT_OFF)
             except (sqlite3.Error, DamagedJournal, UnicodeDecodeError) as error:
                 if not (_is_damage(error) or (_is_ambiguous(error) and not journal_file.header_fits(self.path))):
@@ -319,7 +330,7 @@ class Journal:
         try:
             return journal_file.connect(self.path)
         except (sqlite3.Error, OSError) as error:
-            if not (_is_full(error) and self._make_room()):
+            if not ((_is_full(error) or journal_file.lacks_room(self._state_dir)) and self._make_room()):
                 raise
             return journal_file.connect(self.path)
 
@@ -327,18 +338,18 @@ class Journal:
         """Read where the journal stands, and hold its last events against their links. Raises DamagedJournal."""
         try:
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0] if thorough else "ok"
-            _require(found == "ok", found)
+            require(found == "ok", found)
             if db.execute("SELECT count(*) FROM epochs").fetchone()[0] == 0:
                 self._carry_over(db)
             epoch, first_id = db.execute(_LAST_EPOCH).fetchone() or (0, 1)
             self.last_id, self.link = _last(db)
-            checked_from = max(_sound_from(db), self.last_id - _READ_BACK)
-            verify_chain(db.execute(f"{_ROWS} ORDER BY id", (checked_from,)))
+            checked_from = max(sound_from(db), self.last_id - READ_BACK)
+            verify_chain(db.execute(f"{ROWS} ORDER BY id", (checked_from,)))
             self.seq = self.last_id - first_id + 1
-            _require(self.seq >= 0, f"epoch {epoch} begins after the last event")
-            self.servings, self.last_time = _told(db, self.boot)
+            require(self.seq >= 0, f"epoch {epoch} begins after the last event")
+            self.servings, self.last_time = served(db, self.boot)
             self.epoch, self.db = epoch, db
-            if thorough or begins_epoch or epoch == 0:
+            if thorough or begins_epoch or epoch == 0 or self._is_renamed(db):
                 self._begin_epoch()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             db.close()
@@ -348,6 +359,11 @@ class Journal:
             raise
         self._is_open = True
         self._commits_since_checkpoint = COMMITS_PER_CHECKPOINT  # a crash may have left a long log
+
+    def _is_renamed(self, db: sqlite3.Connection) -> bool:
+        """Whether the last event is another host's: events are numbered for each host from 1."""
+        row = db.execute("SELECT event FROM events WHERE id = ?", (self.last_id,)).fetchone()
+        return row is not None and json.loads(row[0])["host"] != self.host
 
     def _salvage(self, error: Exception) -> None:
         """Set the damaged file aside, and go on in a new one with what can be read of it, in a new epoch."""
@@ -372,107 +388,12 @@ class Journal:
         return max(self.epoch + 1, int(self._now().timestamp()))
 
 
-_ROWS: Final = "SELECT id, event, link FROM events WHERE id >= ?"
 _LAST_EPOCH: Final = "SELECT epoch, first_id FROM epochs ORDER BY epoch DESC LIMIT 1"
-
-
-class DamagedJournal(Exception):
-    """The journal's events do not hang together."""
-
-
-def verify_chain(rows: Iterable[tuple[int, bytes, bytes]]) -> int:
-    """Hold events in order (id, event, link) against each other; the first is taken at its word, since what stood before it was pruned.
-
-    Returns how many there were; raises DamagedJournal where one is missing or changed.
-    """
-    count, before_id, before_link = 0, 0, GENESIS
-    for row_id, body, link in rows:
-        if count:
-            _require(row_id == before_id + 1, f"found event {row_id} after {before_id}")
-        _require(isinstance(body, bytes) and isinstance(link, bytes), f"event {row_id}: its columns are not bytes")
-        if count or row_id == 1:
-            _require(chained(before_link, body) == link, f"event {row_id}: its link does not fit")
-        count, before_id, before_link = count + 1, row_id, link
-    return count
-
-
-def read_events(path: Path, *, after_id: int = 0, at_once: int = 500) -> Iterator[tuple[int, bytes]]:
-    """Give (id, canonical bytes) of the events after `after_id`, in order, beside a running daemon.
-
-    Read in small steps, each a transaction of its own: a long one would keep the writer from starting its log anew.
-    """
-    with closing(journal_file.connect_reading(path)) as db:
-        while True:
-            rows = db.execute(
-                "SELECT id, event FROM events WHERE id > ? ORDER BY id LIMIT ?", (after_id, at_once)
-            ).fetchall()
-            yield from rows
-            if len(rows) < at_once:
-                return
-            after_id = rows[-1][0]
-
-
-def read_servings(path: Path, boot: Boot, *, until: datetime | None = None) -> tuple[Servings, datetime | None]:
-    """Read, beside a running daemon, what holders were served up to `until`, and when the last event was. Raises JournalFault."""
-    try:
-        with closing(journal_file.connect_reading(path)) as db:
-            return _told(db, boot, until=until)
-    except sqlite3.Error as error:
-        raise JournalFault(f"{path}: {error}") from error
-
-
-def _told(db: sqlite3.Connection, boot: Boot, *, until: datetime | None = None) -> tuple[Servings, datetime | None]:
-    """Read back servings from the latest events: of the last 5,000, and of all of the newest one's day."""
-    events: list[Event] = []
-    newest_day: object = None
-    bound = utc_text(until) if until else None
-    for (body,) in db.execute("SELECT event FROM events ORDER BY id DESC"):
-        event = json.loads(body)
-        if bound is not None and event["time"] > bound:
-            continue
-        newest_day = newest_day or event["service_day"]  # what happens to a reader or the host has no day
-        if len(events) >= _READ_BACK and event["service_day"] not in {None, newest_day}:
-            break
-        events.append(event)
-    servings = Servings(boot)
-    for event in reversed(events):
-        servings.add(event)
-    return servings, from_utc_text(str(events[0]["time"])) if events else None
-
-
-def verify(path: Path) -> int:
-    """Hold the whole journal against SQLite's check and its own chain; returns the number of events. Raises JournalFault."""
-    try:
-        with closing(journal_file.connect_reading(path)) as db:
-            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            _require(found == "ok", found)
-            return verify_chain(db.execute(f"{_ROWS} ORDER BY id", (_sound_from(db),)))
-    except (sqlite3.Error, DamagedJournal, UnicodeDecodeError) as error:
-        raise JournalFault(f"{path}: {error}") from error
 
 
 def _last(db: sqlite3.Connection) -> tuple[int, bytes]:
     row: tuple[int, bytes] | None = db.execute("SELECT id, link FROM events ORDER BY id DESC LIMIT 1").fetchone()
     return row or (0, GENESIS)
-
-
-def _sound_from(db: sqlite3.Connection) -> int:
-    """Return the first id whose events hang together: of those before it, a salvage may have lost some."""
-    row = db.execute("SELECT value FROM meta WHERE name = ?", (salvage.SOUND_FROM,)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  read as a sentence
-    if not holds:
-        raise DamagedJournal(otherwise)
-
-
-def _time_of(body: bytes) -> str:
-    """Return an event's time; one that cannot be read goes with those beside it."""
-    try:
-        return str(json.loads(body)["time"])
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def _code_of(error: Exception) -> int:

@@ -1,6 +1,8 @@
 """The journal's file: its tables, its laid write-ahead log and its ballast, and how it is opened so that a commit is durable."""
 
+import shutil
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +29,9 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA wal_autocheckpoint = 0")
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA cache_size = -1024")
+        lay_zeros(path.with_name(path.name + "-wal"), WAL_BYTES)  # only now: SQLite takes a log away from an empty file
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             _lay_tables(db)
-        lay_zeros(
-            path.with_name(path.name + "-wal"), WAL_BYTES
-        )  # only now: SQLite takes a log away from an empty database
     except BaseException:
         db.close()
         raise
@@ -56,8 +56,16 @@ def connect_reading(path: Path) -> sqlite3.Connection:
 
 
 def lay_ballast(state_dir: Path) -> None:
-    """Keep 8 MiB that can be given up when the disk is full."""
+    """Keep 8 MiB that can be given up when the disk is full; nothing is written where they lie already."""
+    with suppress(FileNotFoundError):
+        if (state_dir / BALLAST).stat().st_size >= BALLAST_BYTES:
+            return
     lay_zeros(state_dir / BALLAST, BALLAST_BYTES)
+
+
+def lacks_room(state_dir: Path) -> bool:
+    """Whether the disk is as good as full: SQLite calls a log or its index that cannot grow an I/O error."""
+    return shutil.disk_usage(state_dir).free < WAL_BYTES
 
 
 def free_ballast(state_dir: Path) -> bool:

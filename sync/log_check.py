@@ -5,6 +5,7 @@ that was cut off, and wrong for frames that were synced and damaged since: their
 The log's layout is that of https://www.sqlite.org/walformat.html, sections 2 and 4.
 """
 
+import os
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -78,8 +79,7 @@ def _commits_after(log: Path, taken: int, header: bytes) -> Iterator[bool]:
     """Tell of each frame of this log's own generation after those taken whether it ends a commit."""
     _, _, page_bytes, _, *salts, _ = _HEADER.unpack(header)
     frame_bytes = _FRAME_HEADER_BYTES + page_bytes
-    with log.open("rb") as file:
+    with log.open("rb", buffering=0) as file:
         for place in range(_HEADER.size + taken * frame_bytes, log.stat().st_size - frame_bytes + 1, frame_bytes):
-            file.seek(place)
-            _, commit, *found = _FRAME.unpack(file.read(_FRAME.size))
+            _, commit, *found = _FRAME.unpack(os.pread(file.fileno(), _FRAME.size, place))
             yield commit != 0 and any(mine == its for mine, its in zip(salts, found, strict=True))

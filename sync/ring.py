@@ -12,6 +12,7 @@ from sync.event import Event, Serving
 from sync.servings import Boot
 
 MOST_KEPT: Final = 1000
+UsageOf = Callable[[Serving, datetime], Usage]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +30,7 @@ class Ring:
         self._boot = boot
         self._usage = usage
         self._events: deque[Waiting] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.lost = 0
 
     def __len__(self) -> int:
@@ -44,6 +45,11 @@ class Ring:
                 self._events.popleft()
                 self.lost += 1
             self._events.append(Waiting(stamped))
+
+    def decide(self, work: Callable[[UsageOf], Event]) -> None:
+        """Have `work` decide on the usage that it is given, and keep its event, before anybody else decides: no two tills serve at once."""
+        with self._lock:
+            self.keep(work(self.usage))
 
     def usage(self, serving: Serving, now: datetime) -> Usage:
         """Return what the holder had, that which waits included, so that a failing disk is no second lunch."""

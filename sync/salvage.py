@@ -56,14 +56,18 @@ def carry_over(damaged: Path, target: sqlite3.Connection, least_epoch: int) -> i
     The new epoch, `least_epoch` or more, begins in the same transaction: no place in the old one is given anew.
     """
     target.execute("BEGIN IMMEDIATE")
+    known_epoch = 0
     with suppress(sqlite3.Error, UnicodeDecodeError), closing(connect_reading(damaged)) as db:
         db.execute("PRAGMA writable_schema = ON")  # so that SQLite reads a file that was cut short as far as it goes
         _copy(_readable(db, "ASC"), target)
         _copy(_readable(db, "DESC"), target)
+        known_epoch = db.execute("SELECT coalesce(max(epoch), 0) FROM epochs").fetchone()[
+            0
+        ]  # its events may all be lost
     saved, last_id = target.execute("SELECT count(*), coalesce(max(id), 0) FROM events").fetchone()
     epoch = target.execute("SELECT coalesce(max(epoch), 0) FROM epochs").fetchone()[0]
     target.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (SOUND_FROM, last_id + 1))
-    target.execute("INSERT INTO epochs VALUES (?, ?)", (max(epoch + 1, least_epoch), last_id + 1))
+    target.execute("INSERT INTO epochs VALUES (?, ?)", (max(epoch + 1, known_epoch + 1, least_epoch), last_id + 1))
     target.execute("COMMIT")
     return int(saved)
 

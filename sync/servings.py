@@ -11,7 +11,7 @@ from sys import intern
 from typing import Final
 
 from policy.model import Usage
-from sync.event import Event, Serving, from_utc_text, serving_told
+from sync.event import Event, Serving, from_utc_text, place_of, serving_told
 
 MOST_DAYS: Final = 8  # today, and what wrong clocks have left; the day least lately served at goes first
 
@@ -44,16 +44,16 @@ class Servings:
 
     def add(self, event: Event) -> None:
         """Count an event, if it is a serving; events come in the order of the journal."""
-        serving = serving_told(event)
-        if serving is None:
+        holder = event.get("holder")
+        if holder is None:
             return
-        day = serving.day.isoformat()
+        day, key = str(event["service_day"]), (place_of(event.get("service"), event.get("direction")), str(holder))
         counts = self._days.setdefault(day, {})
         self._days.move_to_end(day)
         if len(self._days) > MOST_DAYS:
             self._days.popitem(last=False)
-        before = counts.get((serving.place, serving.holder))
-        counts[serving.place, serving.holder] = _counted(event, before.served if before else 0)
+        before = counts.get(key)
+        counts[key] = _counted(event, before.served if before else 0)
 
     def usage(self, serving: Serving, now: datetime, uncommitted: Iterable[Event] = ()) -> Usage:
         """Return what the holder had at this place on the day, and how long ago the last was, that day or the day before.

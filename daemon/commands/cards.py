@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from config import host as host_file
+from daemon.clock import believed_moment
 from daemon.owner import act_as_owner
+from policy.model import ClockTrust
 from sync import site_key
 from sync.cards_file import COLUMNS
 from sync.cards_import import import_cards
 from sync.faults import CardsFileFault
-
-EXIT_BAD_ROWS = 65  # EX_DATAERR of sysexits(3)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,13 +27,20 @@ def perform(arguments: argparse.Namespace) -> int:
     """Return 0 when the cards are in force, 65 when rows are bad and nothing changed."""
     state_dir = host_file.load(arguments.config).host.state_dir
     source = arguments.file.open("rb")  # opened before root is given up: the file may be readable by root alone
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     act_as_owner(state_dir)
+    if believed_moment(state_dir).trust is ClockTrust.WRONG:
+        print("the clock is wrong (try `viipe doctor`): the cards are dated by the last moment known", file=sys.stderr)
     total_bytes = os.fstat(source.fileno()).st_size
     bar = click.progressbar(length=total_bytes, label="importing", file=sys.stderr, show_pos=False)
     try:
         with source, bar:
             info = import_cards(
-                source, state_dir, site_key.load_or_make(state_dir), progress=lambda at: bar.update(at - bar.pos)
+                source,
+                state_dir,
+                site_key.load_or_make(state_dir),
+                progress=lambda at: bar.update(at - bar.pos),
+                now=lambda: believed_moment(state_dir).at,
             )
     except CardsFileFault as fault:
         for row in fault.rows:
@@ -41,6 +48,6 @@ def perform(arguments: argparse.Namespace) -> int:
             print(f"{arguments.file}: line {row.line}:{shown} {row.reason}", file=sys.stderr)
         more = f" (the first {len(fault.rows)} are listed)" if fault.total > len(fault.rows) else ""
         print(f"{arguments.file}: {fault}{more}", file=sys.stderr)
-        return EXIT_BAD_ROWS
+        return os.EX_DATAERR
     print(f"{info.cards} cards are in force (version {info.version})")
     return 0

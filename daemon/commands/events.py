@@ -2,21 +2,20 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from config import host as host_file
+from daemon.commands.moment import parse_moment
 from daemon.owner import act_as_owner
 from sync.event import utc_text
-from sync.journal import NAME, read_events
+from sync.journal_reading import NAME, read_events
 
 FOLLOW_EVERY_S: Final = 0.2
-EXIT_USAGE: Final = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,22 +32,16 @@ def perform(arguments: argparse.Namespace) -> int:
     config = host_file.load(arguments.config).host
     act_as_owner(config.state_dir)
     try:
-        since = _since(arguments.since, config.timezone)
-    except ValueError:
-        print(f"--since: found {arguments.since}, expected such as 2026-11-23T12:05", file=sys.stderr)
-        return EXIT_USAGE
+        since = parse_moment("--since", arguments.since, config.timezone)
+    except ValueError as error:
+        print(f"viipe events: {error}", file=sys.stderr)
+        return os.EX_USAGE
+    first = utc_text(since) if since else ""
     for body in _bodies(config.state_dir / NAME, follow=arguments.follow):
         event = json.loads(body)
-        if since is None or event["time"] >= since:
+        if event["time"] >= first:
             print(body.decode() if arguments.json else _as_text(event), flush=arguments.follow)
     return 0
-
-
-def _since(text: str | None, zone: ZoneInfo) -> str | None:
-    if text is None:
-        return None
-    at = datetime.fromisoformat(text)
-    return utc_text((at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC))
 
 
 def _bodies(path: Path, *, follow: bool) -> Iterator[bytes]:

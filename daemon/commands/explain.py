@@ -2,13 +2,16 @@
 
 import argparse
 import json
+import os
 import sys
-from datetime import UTC, datetime
-from typing import Final
+from dataclasses import replace
+from datetime import datetime
 
 from config import host as host_file
 from config.host import HostConfig, ReaderConfig
-from daemon.clock import HostClock, boot, circumstances
+from daemon import build
+from daemon.clock import HostClock, boot, circumstances, latest
+from daemon.commands.moment import parse_moment
 from daemon.owner import act_as_owner
 from daemon.tap_record import serving_of
 from policy.clock import Moment
@@ -17,12 +20,10 @@ from policy.model import ClockTrust, Decision, Tap, Usage
 from policy.phrases import LANGUAGES, phrase
 from policy.uid import UidError, parse_hex
 from sync import site_key
-from sync.cache import CardCache
+from sync.cache import look_up
 from sync.faults import JournalFault
-from sync.journal import NAME, read_servings
+from sync.journal_reading import NAME, read_servings
 from sync.servings import Servings
-
-EXIT_USAGE: Final = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +40,10 @@ def perform(arguments: argparse.Namespace) -> int:
     try:
         reader = _reader(config, arguments.reader)
         uid = parse_hex(arguments.uid)
-        at = _moment(config, arguments.at)
+        at = parse_moment("--at", arguments.at, config.host.timezone)
     except (UidError, ValueError) as error:
         print(f"viipe explain: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return os.EX_USAGE
     act_as_owner(config.host.state_dir)
     decision = _decided(config, reader, uid, at)
     print(json.dumps(_as_table(decision), ensure_ascii=False) if arguments.json else _as_text(decision))
@@ -56,28 +57,17 @@ def _reader(config: HostConfig, name: str) -> ReaderConfig:
     raise ValueError(f"--reader: found {name}, expected one of {', '.join(each.name for each in config.readers)}")
 
 
-def _moment(config: HostConfig, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"--at: found {text}, expected such as 2026-11-23T12:05") from None
-    return (at if at.tzinfo else at.replace(tzinfo=config.host.timezone)).astimezone(UTC)
-
-
 def _decided(config: HostConfig, reader: ReaderConfig, uid: bytes, at: datetime | None) -> Decision:
-    cache = CardCache(config.host.state_dir, site_key.load(config.host.state_dir))
+    card, info = look_up(config.host.state_dir, site_key.load(config.host.state_dir), uid)
+    run = replace(boot(), boot_id="") if at else boot()  # another moment is no moment of this run of the machine
     try:
-        servings, last_time = read_servings(config.host.state_dir / NAME, boot(), until=at)
+        servings, last_time = read_servings(config.host.state_dir / NAME, run, until=at)
     except JournalFault:  # a host that never ran has no journal
-        servings, last_time = Servings(boot()), None
-    known = [each for each in (last_time, cache.info.imported_at if cache.info else None) if each]
-    moment = Moment(at, ClockTrust.VOUCHED) if at else HostClock(max(known, default=None)).moment()
+        servings, last_time = Servings(run), None
+    clock = HostClock(latest(last_time, info.imported_at if info else None))
+    moment = Moment(at, ClockTrust.VOUCHED) if at else clock.moment()
     now = circumstances(moment, config.host.timezone, config.calendar)
-    card = cache.find(uid)
-    cache.close()
-    rule = config.services[reader.service]
+    rule = build.rules(config)[reader.service]
     tap = Tap(bytes(16), reader.name, reader.service, reader.direction, uid, 0)
     serving = serving_of(tap, card, rule, now.service_day)
     usage = servings.usage(serving, moment.at) if serving and rule.counts else Usage()

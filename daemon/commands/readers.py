@@ -25,6 +25,9 @@ def perform(arguments: argparse.Namespace) -> int:
         print(_as_json(info, names) if arguments.json else _as_text(info, names))
     if not found:
         print("no readers: none is plugged in, or pcscd has no driver for it (try `viipe doctor`)", file=sys.stderr)
+    for info in found:
+        if len(same := [each.name for each in wanted if is_reader(each, info)]) > 1:
+            print(f"{info.name} is meant by {' and '.join(same)}: each card would tap twice", file=sys.stderr)
     missing = [each.name for each in wanted if not any(is_reader(each, info) for info in found)]
     for name in missing:
         print(f"not found: {name}", file=sys.stderr)

@@ -5,19 +5,22 @@ import faulthandler
 import os
 import queue
 import signal
+import sys
+import threading
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from config import host as host_file
 from config.finding import ConfigError
+from config.host import HostConfig
 from daemon.host import Host
 from daemon.log import make_default_log
 from daemon.notify import Notifier, watchdog_interval_s
 from daemon.owner import act_as_owner
 
 ROUND_S: Final = 1.0
-EXIT_BROKEN: Final = 70  # EX_SOFTWARE
+SWITCH_S: Final = 0.0005  # an output's thread need not wait 5 ms for a reader's that still computes
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -26,21 +29,23 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def perform(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT; returns 0, or 70 after a broken invariant."""
+    sys.setswitchinterval(SWITCH_S)
     faulthandler.enable()  # the watchdog's SIGABRT then tells where each thread stood
     config = host_file.load(arguments.config)
+    config.host.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     act_as_owner(config.host.state_dir)
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda received, _frame: signals.put(received))
     log, writer = make_default_log()
-    for warning in config.warnings:
-        log.warning("config", warning=str(warning))
+    _warn(config, log)
     notifier = Notifier(os.environ)
     host = Host(config, log)
-    host.start()
-    log.info("running", host=config.host.name, readers=len(config.readers))
-    notifier.ready()
+    threading.excepthook = lambda failure: host.failed(failure.exc_value or failure.exc_type())
     try:
+        host.start()
+        log.info("running", host=config.host.name, readers=len(config.readers))
+        notifier.ready()
         return _watch(host, arguments, signals, notifier, log)
     finally:
         notifier.stopping()
@@ -57,13 +62,13 @@ def _watch(
     log: FilteringBoundLogger,
 ) -> int:
     interval_s = min(ROUND_S, watchdog_interval_s(os.environ, os.getpid()) or ROUND_S)
-    told = ""
+    told, fed_ns = "", 0
     while not host.broken.is_set():
-        hanging = host.hanging()
-        if hanging:
-            log.error("no progress", readers=hanging)
-        else:
+        if (proved_ns := host.proved_ns()) > fed_ns:  # by progress alone, so that silence counts from the last of it
             notifier.watchdog()
+            fed_ns = proved_ns
+        if hanging := host.hanging():
+            log.error("no progress", readers=hanging)
         if (headline := host.headline()) != told:
             notifier.status(headline)
             told = headline
@@ -76,12 +81,19 @@ def _watch(
         notifier.reloading()
         _reload(host, arguments, log)
         notifier.ready()
-    return EXIT_BROKEN
+    return os.EX_SOFTWARE
+
+
+def _warn(config: HostConfig, log: FilteringBoundLogger) -> None:
+    for warning in config.warnings:
+        log.warning("config", warning=str(warning))
 
 
 def _reload(host: Host, arguments: argparse.Namespace, log: FilteringBoundLogger) -> None:
     try:
-        host.reload(host_file.load(arguments.config))
+        config = host_file.load(arguments.config)
+        _warn(config, log)
+        host.reload(config)
     except ConfigError as error:
         host.config_fault = f"{arguments.config}: {len(error.findings)} faults; the former settings serve"
         log.error("not reloaded", why=[str(finding) for finding in error.findings])  # noqa: TRY400  told in full, no trace needed

@@ -12,7 +12,7 @@ import threading
 from config.host import ReaderConfig
 from daemon import build
 from daemon.commands.readers import wanted_readers
-from policy.uid import UidError, all_forms, canonical, is_random
+from policy.uid import UidError, all_forms, canonical, is_random, lost_bits
 from readers.pcsc import list_readers
 from readers.reader import Presented
 
@@ -26,9 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def perform(arguments: argparse.Namespace) -> int:
-    """Show cards until Ctrl-C, or until `--count` were seen; returns 0."""
+    """Show cards until Ctrl-C, or until `--count` were seen; returns 0, or 1 without a reader."""
     told: queue.Queue[str] = queue.Queue(1000)
     configs = wanted_readers(arguments) or _all_readers()
+    if not configs:
+        print("no readers: none is plugged in, or pcscd has no driver for it (try `viipe doctor`)", file=sys.stderr)
+        return 1
     readers = [(build.reader(config), _Shown(config, told, as_json=arguments.json)) for config in configs]
     threads = [threading.Thread(target=reader.run, args=(shown,), daemon=True) for reader, shown in readers]
     for thread in threads:
@@ -71,7 +74,9 @@ class _Shown:
         }
         try:
             uid = canonical(self._config.uid_form, presented.uid)
-            table |= {"random": is_random(uid), "forms": all_forms(uid)}
+            forms = all_forms(uid)
+            lost = {form: lost_bits(form, len(uid)) for form in forms}
+            table |= {"random": is_random(uid), "forms": forms, "lost_bits": lost}
         except UidError as error:
             table["fault"] = str(error)
         self._tell(json.dumps(table) if self._as_json else _as_text(table))
@@ -84,6 +89,9 @@ class _Shown:
 
     def back(self) -> None:
         self._say(f"{self._config.name}: there again")
+
+    def alive(self) -> None:
+        pass
 
     def progress(self) -> None:
         pass
@@ -102,9 +110,15 @@ def _as_text(table: dict[str, object]) -> str:
     lines = [f"{table['reader']}: {table['as_read']} (ATR {table['atr']})"]
     forms = table.get("forms")
     if isinstance(forms, dict):
-        lines += [f"  {form:<20} {written}" for form, written in forms.items()]
+        lines += [f"  {form:<20} {written}{_loss(table, form)}" for form, written in forms.items()]
     if table.get("random"):
         lines.append("  a random UID: it changes at every tap, so this card cannot be known by it")
     if "fault" in table:
         lines.append(f"  no UID in the form that this reader is said to write: {table['fault']}")
     return "\n".join(lines)
+
+
+def _loss(table: dict[str, object], form: str) -> str:
+    lost = table["lost_bits"]
+    bits = lost[form] if isinstance(lost, dict) else 0
+    return f"   (leaves {bits} bits out: different cards may look the same)" if bits else ""

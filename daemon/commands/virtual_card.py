@@ -1,6 +1,7 @@
 """`viipe virtual-card`: hold a card that does not exist to a virtual reader, through the real PC/SC stack."""
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -10,12 +11,11 @@ from typing import Final
 from config import host as host_file
 from config.finding import ConfigError
 from config.host import ReaderConfig
+from policy.uid import LENGTHS_BYTES
 from readers.private_pcscd import MAX_READERS, virtual_reader_names
 from readers.virtual_card import FIRST_PORT, MIFARE_CLASSIC_1K_ATR, VirtualCard
 
-EXIT_USAGE: Final = 64
 HELD_S: Final = 1.0  # pcscd looks for a card every 0.4 s
-UID_LENGTHS: Final = frozenset({4, 7, 10})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +40,12 @@ def perform(arguments: argparse.Namespace) -> int:
     try:
         uid = bytes.fromhex(re.sub(r"[\s:]", "", arguments.uid))
         atr = bytes.fromhex(arguments.atr)
-        if len(uid) not in UID_LENGTHS:
+        if len(uid) not in LENGTHS_BYTES:
             raise ValueError(f"found {len(uid)} bytes, expected 4, 7 or 10")  # noqa: TRY301  told as all that is wrong with it
         port = arguments.first_port + _place(arguments)
     except ValueError as error:
         print(f"viipe virtual-card: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return os.EX_USAGE
     with VirtualCard(uid, port=port, atr=atr):
         time.sleep(arguments.hold_s)
     return 0

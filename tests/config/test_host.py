@@ -222,6 +222,24 @@ def test_a_registry_may_know_services_that_the_file_does_not() -> None:
 
 # What is wrong
 
+
+@pytest.mark.parametrize("form", [UidForm.AS_SENT, UidForm.REVERSED, UidForm.BCC])
+def test_a_pcsc_reader_has_a_form_of_bytes(form: UidForm) -> None:
+    """PC/SC answers with bytes: as sent, reversed, or with their check bytes."""
+    config = parse(FULL.replace('uid_form = "reversed"', f'uid_form = "{form}"'))
+    assert config.readers[0].uid_form is form
+
+
+@pytest.mark.parametrize(
+    "form", [*(f'"{form}"' for form in UidForm if form not in {"as_sent", "reversed", "bcc"}), '"hex"', "4"]
+)
+def test_a_form_that_no_pcsc_reader_writes_is_told_with_the_reason(form: str) -> None:
+    """Decimals, Wiegand frames, cut UIDs and nonsense are faults that name the three forms and say why there are no more."""
+    (fault,) = findings(FULL.replace('uid_form = "reversed"', f"uid_form = {form}"))
+    assert (fault.line, fault.key, fault.found) == (12, "reader[1].uid_form", form)
+    assert fault.expected == "one of as_sent, reversed, bcc: a PC/SC reader answers with bytes"
+
+
 FAULTY = """\
 [host]
 name = "Main Hall"

@@ -1,9 +1,10 @@
+import termios
 import threading
 
 import pytest
 
 from outputs.output import Command, OutputFault
-from outputs.worker import MOST_WAITING, OutputWorker
+from outputs.worker import MOST_WAITING, TOO_LATE_S, OutputWorker
 
 
 class Strike:
@@ -18,6 +19,7 @@ class Strike:
         self.faults: dict[str, Exception] = {}
         self.entered = threading.Semaphore(0)
         self.cannot_open = False
+        self.cannot_close: Exception | None = None
 
     def make(self) -> "Strike":
         if self.cannot_open:
@@ -34,6 +36,8 @@ class Strike:
 
     def close(self) -> None:
         self.closed += 1
+        if self.cannot_close is not None:
+            raise self.cannot_close
 
 
 class Told:
@@ -153,3 +157,47 @@ def test_a_stop_does_not_wait_for_an_output_that_hangs() -> None:
     assert (told.told, strike.closed) == ([], 0)
     strike.gate.set()
     told.wait(1)
+
+
+def test_a_command_that_waited_too_long_is_not_carried_out() -> None:
+    """A strike never moves more than 5 s after its grant: such a command is told as not carried out, those in time are."""
+    strike, told = Strike(), Told()
+    now_s = [100.0]
+    worker = OutputWorker("strike", strike.make, monotonic_s=lambda: now_s[0])
+    strike.gate.clear()
+    assert _hand_over(worker, told, "first")
+    assert strike.entered.acquire(timeout=10)
+    assert _hand_over(worker, told, "late")
+    now_s[0] += 0.5
+    assert _hand_over(worker, told, "in time")
+    now_s[0] += TOO_LATE_S
+    strike.gate.set()
+    told.wait(3)
+    assert TOO_LATE_S == 5
+    assert strike.moved == ["first", "in time"]
+    assert told.told[1] == ("late", "not carried out: it had waited for more than 5 s")
+    assert [told.told[0], told.told[2]] == [("first", None), ("in time", None)]
+    worker.stop(5)
+    assert (strike.opened, strike.closed) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError(5, "Input/output error"), OutputFault("strike: gone"), termios.error(5, "Input/output error")]
+)
+def test_a_device_that_can_neither_move_nor_be_closed_ends_no_thread(fault: Exception) -> None:
+    """A device that was pulled out raises at every call, its close included: each command is told, and the next device is used."""
+    strike, told = Strike(), Told()
+    strike.faults["bad"] = strike.faults["bad again"] = fault
+    strike.cannot_close = fault
+    worker = OutputWorker("strike", strike.make)
+    for tap_id in ("bad", "bad again", "good"):
+        assert _hand_over(worker, told, tap_id)
+    told.wait(3)
+    assert [(tap_id, failure is None) for tap_id, failure in told.told] == [
+        ("bad", False),
+        ("bad again", False),
+        ("good", True),
+    ]
+    assert (strike.opened, strike.moved) == (3, ["good"])
+    worker.stop(5)
+    assert (strike.closed, worker._thread.is_alive()) == (3, False)

@@ -86,5 +86,7 @@ def test_a_grant_is_a_serving_unless_it_let_somebody_out(decision: Decision, *, 
 
 def test_decisions_are_compared_without_their_trails() -> None:
     """Two decisions with the same answer are equal however they were come by: a replay compares answers."""
-    assert Decision(Verdict.GRANT, Reason.OK, (), lambda: (Check("uid", "4 bytes"),)) == Decision(Verdict.GRANT, Reason.OK)
+    assert Decision(Verdict.GRANT, Reason.OK, (), lambda: (Check("uid", "4 bytes"),)) == Decision(
+        Verdict.GRANT, Reason.OK
+    )
     assert Decision(Verdict.GRANT, Reason.OK) != Decision(Verdict.GRANT, Reason.OK, (Flag.DATA_STALE,))

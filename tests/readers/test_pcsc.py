@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,40 @@ def test_uids_of_all_sizes_pass_through(rig: EventIfd, reader: ReaderProcess) ->
         reader.wait("presented", count)
         rig.remove(0)
     assert reader.uids() == [uid.hex() for uid in uids]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["EBF2CE70A7", "8804112233BE44556611", "88041122BE8833445566CC77889900AA"[:30]],
+    ids=["5 bytes", "10 bytes", "15 bytes"],
+)
+def test_an_answer_with_check_bytes_is_presented_as_it_is(rig: EventIfd, reader: ReaderProcess, answer: str) -> None:
+    """A reader that sends the anticollision answers, 5 bytes for each, is heard byte by byte: the form `bcc` judges them later."""
+    rig.insert(0, bytes.fromhex(answer))
+    assert reader.wait("presented")["uid"] == answer.lower()
+    rig.remove(0)
+    assert not reader.of("unreadable")
+
+
+@pytest.mark.parametrize("lost", ["reader", "pcscd"])
+def test_a_lost_reader_is_said_to_be_looked_for(rig: EventIfd, reader: ReaderProcess, lost: str) -> None:
+    """While there is no reader, or no pcscd, the worker is heard at least every 2 s: it has not hung. A sound one is heard by progress."""
+    assert not reader.of("alive")
+    if lost == "reader":
+        rig.unplug(0)
+    else:
+        rig.kill()
+    reader.wait("lost")
+    progress = len(reader.of("progress"))
+    heard_ns = [reader.wait_more("alive", within_s=5)["heard_ns"] for _ in range(4)]
+    assert max(after - before for before, after in pairwise(heard_ns)) < 2_000_000_000
+    assert len(reader.of("progress")) == progress  # no card can be read: the watchdog is not fed
+    if lost == "reader":
+        rig.replug(0)
+    else:
+        rig.start()
+    reader.wait("back")
+    tap(rig, reader, ANNA)
 
 
 def test_a_card_left_lying_is_one_tap(rig: EventIfd, reader: ReaderProcess) -> None:

@@ -14,7 +14,9 @@ from typing import Final, TypeVar
 from tests.rig.syscalls import Open, Operation, Rename, Sync, Truncate, Unlink, Write
 
 SECTOR_BYTES: Final = 512
-WHOLE_SUBSETS_OF: Final = 4  # of so many un-synced changes every subset is tried, of more the telling ones and some by chance
+WHOLE_SUBSETS_OF: Final = (
+    4  # of so many un-synced changes every subset is tried, of more the telling ones and some by chance
+)
 NEAREST: Final = 6  # of many changes, so many of the latest are dropped, and kept, one by one
 BY_CHANCE: Final = 4
 
@@ -24,7 +26,9 @@ _ZEROS: Final = bytes(SECTOR_BYTES)
 T = TypeVar("T")
 Piece = tuple[int, int]  # a change's number and a sector's
 
-Content = tuple[tuple[str, int, int], ...]  # of each file its name, its bytes' mark and its length: tells two states apart
+Content = tuple[
+    tuple[str, int, int], ...
+]  # of each file its name, its bytes' mark and its length: tells two states apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,23 +179,24 @@ class Disk:
 
     def do(self, operation: Operation) -> bool:
         """Let an operation count; False where it leaves all as it was."""
-        what = operation.what
-        match what:
+        changed = False
+        match operation.what:
             case Open(name):
-                return name not in self._names and self._name({name: self._new_file()}, operation)
+                changed = name not in self._names and self._name({name: self._new_file()}, operation)
             case Rename(name, to):
-                return self._name({name: None, to: self._names[name]}, operation)
+                changed = self._name({name: None, to: self._names[name]}, operation)
             case Unlink(name):
-                return name in self._names and self._name({name: None}, operation)
+                changed = name in self._names and self._name({name: None}, operation)
             case Write(name, offset, data):
-                file = self._names[name]
-                return self._change(file, self._lengths[file] if offset is None else offset, data, operation)
+                changed = self._change(self._names[name], offset, data, operation)
             case Truncate(name, length):
-                file = self._names[name]
-                return self._lengths[file] != length and self._change(file, length, None, operation)
+                unlike = self._lengths[self._names[name]] != length
+                changed = unlike and self._change(self._names[name], length, None, operation)
+            case Sync(""):
+                changed = self._sync_names(operation)
             case Sync(name):
-                return self._sync(name, operation)
-        return False
+                changed = self._sync(self._names[name], operation)
+        return changed
 
     def states(self, rng: random.Random, by_chance: int) -> Iterator[State]:
         """Give states that a power cut may leave now, all that was asked for first and nothing of the un-synced second.
@@ -211,26 +216,26 @@ class Disk:
         self._namings.append(Naming(next(self._numbers), tuple(names.items()), operation.ended_us))
         return True
 
-    def _change(self, file: int, offset: int, data: bytes | None, operation: Operation) -> bool:
-        end = offset + len(data or b"")
-        self._lengths[file] = offset if data is None else max(self._lengths[file], end)
-        self._changes.append(Change(next(self._numbers), file, offset, data, operation.ended_us))
+    def _change(self, file: int, offset: int | None, data: bytes | None, operation: Operation) -> bool:
+        at = self._lengths[file] if offset is None else offset
+        self._lengths[file] = at if data is None else max(self._lengths[file], at + len(data))
+        self._changes.append(Change(next(self._numbers), file, at, data, operation.ended_us))
         return True
 
-    def _sync(self, name: str, operation: Operation) -> bool:
-        if name == "":
-            settled = [each for each in self._namings if each.ended_us <= operation.began_us]
-            for naming in settled:
-                _put(self._synced_names, naming.names)
-            self._namings = [each for each in self._namings if each not in settled]
-            return bool(settled)
-        file = self._names[name]
-        now = [each for each in self._changes if each.file == file and each.ended_us <= operation.began_us]
-        for change in now:
+    def _sync_names(self, operation: Operation) -> bool:
+        settled = [each for each in self._namings if each.ended_us <= operation.began_us]
+        for naming in settled:
+            _put(self._synced_names, naming.names)
+        self._namings = [each for each in self._namings if each not in settled]
+        return bool(settled)
+
+    def _sync(self, file: int, operation: Operation) -> bool:
+        settled = [each for each in self._changes if each.file == file and each.ended_us <= operation.began_us]
+        for change in settled:
             self._files[file].settle(change)
-        gone = {change.number for change in now}
+        gone = {change.number for change in settled}
         self._changes = [each for each in self._changes if each.number not in gone]
-        return bool(now)
+        return bool(settled)
 
     def _after(self, loss: Loss) -> State:
         names = dict(self._synced_names)

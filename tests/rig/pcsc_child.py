@@ -49,6 +49,10 @@ class Teller:
         """Write that it is back."""
         say("back", reader=self._number)
 
+    def alive(self) -> None:
+        """Write that a lost reader is still looked for."""
+        say("alive", reader=self._number)
+
     def progress(self) -> None:
         """Write what the process holds: threads and descriptors must not grow."""
         threads, descriptors = (len(os.listdir(f"/proc/self/{kind}")) for kind in ("task", "fd"))  # noqa: PTH208  names only

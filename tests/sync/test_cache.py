@@ -1,19 +1,28 @@
+import json
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
+import threading
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from sync import current
-from sync.cache import CardCache, verify
+from sync.cache import CacheRefused, CardCache, describe, describe_serving, import_time, look_up, verify
 from sync.cards_file import COLUMNS
 from sync.cards_import import import_cards
 from sync.faults import CacheFault
 from sync.site_key import SiteKey
 
 KEY = SiteKey(bytes(range(32)))
+OTHER_KEY = SiteKey(bytes(32))
+ROOT = Path(__file__).parents[2]
 CARDS = 60
 
 
@@ -21,9 +30,9 @@ def _uid(number: int) -> bytes:
     return bytes([4]) + number.to_bytes(6, "big")
 
 
-def _feed(state_dir: Path, person: str) -> None:
+def _feed(state_dir: Path, person: str, key: SiteKey = KEY) -> None:
     rows = (f"{_uid(n).hex()},{n},{person}{n},personal,active,2026-09-01,,5b\n".encode() for n in range(CARDS))
-    import_cards([",".join(COLUMNS).encode() + b"\n", *rows], state_dir, KEY)
+    import_cards([",".join(COLUMNS).encode() + b"\n", *rows], state_dir, key)
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +209,218 @@ def test_verify_raises_nothing_else(state_dir: Path, seed: int) -> None:
     path.write_bytes(content)
     with suppress(CacheFault):
         assert verify(path).cards == CARDS
+
+
+def _contents(state_dir: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        path.name: (path.stat().st_mtime_ns, path.read_bytes())
+        for path in state_dir.iterdir()
+        if path.suffix != ".lock"
+    }
+
+
+def test_the_file_says_whose_key_its_cards_are_held_under(state_dir: Path) -> None:
+    """The key's fingerprint, and not the key, stands in the file's description."""
+    assert describe(state_dir / "cache-2.db").key == KEY.fingerprint
+    assert bytes(range(32)) not in (state_dir / "cache-2.db").read_bytes()
+
+
+def test_a_cache_under_another_key_answers_nobody_and_says_so(state_dir: Path) -> None:
+    """With another key every card is unknown; that is said, the files stay as they are, and an import under it serves."""
+    before = _contents(state_dir)
+    with closing(CardCache(state_dir, OTHER_KEY)) as cache:
+        assert [cache.find(_uid(number)) for number in range(3)] == [None] * 3
+        assert cache.info is None
+        assert all("another site key" in fault and "import them anew" in fault for fault in cache.take_faults())
+        assert cache.find(_uid(1)) is None
+        assert len(cache.take_faults()) == 1  # at every tap: it lasts
+        assert _contents(state_dir) == before
+        _feed(state_dir, "c", OTHER_KEY)
+        card = cache.find(_uid(1))
+        assert (card and card.person, cache.take_faults()) == ("c1", [])
+    with pytest.raises(CacheRefused, match="another site key"):
+        look_up(state_dir, KEY, _uid(1))
+
+
+def _as_a_folder(path: Path) -> None:
+    path.rename(path.with_suffix(".away"))
+    path.mkdir()
+
+
+def _as_a_file(path: Path) -> None:
+    path.rmdir()
+    path.with_suffix(".away").rename(path)
+
+
+def test_a_file_that_cannot_be_opened_now_is_asked_again(state_dir: Path) -> None:
+    """Where the disk refuses to open the file nothing is set aside and nobody is known, not by the former file either; then all are."""
+    path = state_dir / "cache-2.db"
+    _as_a_folder(path)
+    with closing(CardCache(state_dir, KEY)) as cache:
+        for _ in range(2):
+            assert (cache.find(_uid(7)), cache.info) == (None, None)
+        faults = cache.take_faults()
+        assert len(faults) == 3
+        assert all("cache-2.db: " in fault for fault in faults)
+        assert current.read(state_dir) == current.Current("cache-2.db", "cache-1.db", 2)
+        _as_a_file(path)
+        card = cache.find(_uid(7))
+        assert (card and card.person, cache.take_faults()) == ("b7", [])
+    assert not list(state_dir.glob("damaged-*"))
+
+
+def test_a_read_that_is_refused_sets_nothing_aside(state_dir: Path) -> None:
+    """A lookup that SQLite gives up without fault of the file is no answer; the next tap opens the file anew and has one."""
+    before = _contents(state_dir)
+    with closing(CardCache(state_dir, KEY)) as cache:
+        assert cache._file is not None
+        cache._file._db.set_progress_handler(lambda: 1, 1)  # SQLITE_INTERRUPT
+        assert cache.find(_uid(7)) is None
+        assert len(cache.take_faults()) == 1
+        card = cache.find(_uid(7))
+        assert (card and card.person, cache.take_faults()) == ("b7", [])
+    assert _contents(state_dir) == before
+
+
+DESCRIPTORS = """
+import json, os, resource, sys
+from pathlib import Path
+from sync.cache import CardCache
+from sync.site_key import SiteKey
+
+state_dir, uid, said = Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), {}
+cache = CardCache(state_dir, SiteKey(bytes(range(32))))
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+os.utime(state_dir / "current")  # as an import does
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # none is left: the cache's own, once closed, lies above
+said["without"] = [cache.find(uid) is None, cache.find(uid) is None]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+card = cache.find(uid)
+said["with"] = card and card.person
+said["faults"] = len(cache.take_faults())
+print(json.dumps(said))
+"""
+
+
+def test_want_of_descriptors_is_no_damage(state_dir: Path) -> None:
+    """A process that may open no more files knows nobody, raises nothing and changes nothing; when it may, the newest file serves."""
+    before = _contents(state_dir)
+    done = subprocess.run(
+        [sys.executable, "-c", DESCRIPTORS, str(state_dir), _uid(7).hex()],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    assert said["without"] == [True, True]
+    assert said["with"] == "b7"
+    assert said["faults"] >= 2
+    after = _contents(state_dir)
+    assert {name: content for name, (_, content) in after.items()} == {
+        name: content for name, (_, content) in before.items()
+    }
+
+
+def test_a_file_that_is_gone_is_stepped_back_from(state_dir: Path) -> None:
+    """A file that somebody took away never comes back by itself: the former one serves, and that is said."""
+    (state_dir / "cache-2.db").unlink()
+    with closing(CardCache(state_dir, KEY)) as cache:
+        card = cache.find(_uid(7))
+        assert (card and card.person, len(cache.take_faults())) == ("a7", 1)
+    assert current.read(state_dir) == current.Current("cache-1.db", None, 2)
+
+
+def test_who_only_asks_is_answered(state_dir: Path) -> None:
+    """The card, what serves and when it was imported are told beside the daemon; a host that was never fed has none."""
+    card, info = look_up(state_dir, KEY, _uid(7))
+    assert (card and card.person) == "b7"
+    assert look_up(state_dir, KEY, _uid(CARDS)) == (None, info)
+    assert describe_serving(state_dir) == info
+    assert info is not None
+    assert import_time(state_dir) == info.imported_at <= datetime.now(UTC)
+    empty = state_dir / "empty"
+    empty.mkdir()
+    assert (look_up(empty, KEY, _uid(7)), describe_serving(empty), import_time(empty)) == ((None, None), None, None)
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["file", "both", "current", "folder", "short"])
+def test_who_only_asks_changes_nothing(state_dir: Path, damage: str) -> None:
+    """However the files are damaged, asking is answered or a CacheFault, and not a byte or a name changes."""
+    if damage == "current":
+        (state_dir / "current").write_bytes(b"damaged")
+    elif damage == "folder":
+        _as_a_folder(state_dir / "cache-2.db")
+    elif damage == "short":
+        (state_dir / "cache-2.db").write_bytes((state_dir / "cache-2.db").read_bytes()[:5000])
+    else:
+        for name in ("cache-1.db", "cache-2.db")[damage == "file" :]:
+            (state_dir / name).write_bytes(b"no database")
+    before = sorted((path, path.stat().st_mtime_ns, path.stat().st_size) for path in state_dir.rglob("*"))
+    if damage == "current":
+        card, _ = look_up(state_dir, KEY, _uid(7))
+        assert (card and card.person) == "b7"
+        assert import_time(state_dir) is not None
+    else:
+        for ask in (lambda: look_up(state_dir, KEY, _uid(7)), lambda: describe_serving(state_dir)):
+            with pytest.raises(CacheFault):
+                ask()
+        assert import_time(state_dir) is None
+    assert sorted((path, path.stat().st_mtime_ns, path.stat().st_size) for path in state_dir.rglob("*")) == before
+
+
+def test_an_import_that_ends_while_a_file_is_set_aside_is_not_missed(state_dir: Path) -> None:
+    """The stamp belongs to what was read: an import cannot end between the change of `current` and its stamp."""
+    importing = threading.Thread(target=lambda: _feed(state_dir, "c"))
+
+    def import_before_the_stamp(frame: FrameType, what: str, _: object) -> None:
+        caller = frame.f_back
+        if what == "call" and frame.f_code.co_name == "stamp" and caller and caller.f_code.co_name == "_changed":
+            sys.setprofile(None)
+            importing.start()
+            importing.join(0.5)  # it ends now, or waits for the lock
+
+    (state_dir / "cache-2.db").write_bytes(b"no database")
+    sys.setprofile(import_before_the_stamp)
+    try:
+        cache = CardCache(state_dir, KEY)
+    finally:
+        sys.setprofile(None)
+    importing.join(20)
+    with closing(cache):
+        card = cache.find(_uid(7))
+        assert (card and card.person, card and card.version) == ("c7", 3)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_imports_and_damage_at_once_end_on_the_newest_version(state_dir: Path, seed: int) -> None:
+    """While one imports again and again and another spoils what serves, each answer is honest, and the last import serves in the end."""
+    dice = random.Random(seed)  # noqa: S311  a seed, no secret
+    done = threading.Event()
+    imports = 12
+
+    def import_again_and_again() -> None:
+        try:
+            for number in range(imports):
+                with suppress(CacheFault):  # what it has just made was spoilt already
+                    _feed(state_dir, f"c{number}-")
+        finally:
+            done.set()
+
+    importing = threading.Thread(target=import_again_and_again)
+    with closing(CardCache(state_dir, KEY)) as cache:
+        importing.start()
+        while not done.is_set():
+            for _ in range(dice.randrange(20)):
+                card = cache.find(_uid(7))
+                assert card is None or (card.card, str(card.person)[-1]) == ("7", "7")
+            serving = current.look(state_dir).serving
+            if serving is not None and serving != f"cache-{2 + imports}.db":
+                with suppress(FileNotFoundError), (state_dir / serving).open("r+b") as file:
+                    file.truncate(4096 * dice.randrange(3))
+        importing.join(20)
+        card = cache.find(_uid(7))
+        assert (card and card.person, card and card.version) == (f"c{imports - 1}-7", 2 + imports)

@@ -120,12 +120,15 @@ def test_a_wrong_header_is_told_and_ends_the_reading(header: bytes, expected: li
         assert reason in bad.reason
 
 
-def test_an_empty_file_is_told() -> None:
-    """A file of no bytes is a bad row; one with its header alone is a school without cards."""
-    (bad,) = parse([], 1)
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [([], "empty file"), ([HEADER], "found no card"), ([HEADER, b"\n", b"\r\n"], "found no card")],
+)
+def test_a_file_without_a_card_is_told(lines: list[bytes], reason: str) -> None:
+    """A file of no bytes, and one with its header and empty lines alone, is a bad row: it would lock everybody out."""
+    (bad,) = parse(lines, 1)
     assert isinstance(bad, BadRow)
-    assert "empty file" in bad.reason
-    assert _read() == []
+    assert (bad.line, reason in bad.reason) == (1, True)
 
 
 def test_broken_characters_and_quotes_are_told_with_their_line() -> None:

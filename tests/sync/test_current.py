@@ -38,13 +38,13 @@ def test_stepping_back_is_done_once(tmp_path: Path) -> None:
 
 
 def test_rebuilding_takes_the_newest_by_number(tmp_path: Path) -> None:
-    """Version 10 is newer than 9; a file that is no cache file is passed over."""
+    """Version 10 is newer than 9; one set aside as damaged does not serve, and its version is not given again."""
     for name in ("cache-9.db", "cache-10.db", "cache-8.db", "damaged-cache-11.db"):
         (tmp_path / name).touch()
     (tmp_path / "current").write_bytes(b"damaged")
     with pytest.raises(CacheFault):
         current.read(tmp_path)
-    expected = Current("cache-10.db", "cache-9.db", 10)
+    expected = Current("cache-10.db", "cache-9.db", 11)
     assert current.look(tmp_path) == expected
     with pytest.raises(CacheFault):
         current.read(tmp_path)  # looking wrote nothing

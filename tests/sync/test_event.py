@@ -64,9 +64,10 @@ def test_an_outcome_tells_of_one_output_of_its_tap() -> None:
 
 
 def test_only_an_event_with_a_holder_is_a_serving() -> None:
-    """A door's two directions are two places; without a holder nothing was served."""
-    assert serving_told(TAP) == Serving(date(2026, 9, 1), "door in", "person 12")
+    """The way out alone is a place of its own, so that in and no direction count together; without a holder nothing was served."""
+    assert serving_told(TAP) == Serving(date(2026, 9, 1), "door", "person 12")
     assert serving_told({**TAP, "direction": None}) == Serving(date(2026, 9, 1), "door", "person 12")
+    assert serving_told({**TAP, "direction": "out"}) == Serving(date(2026, 9, 1), "door out", "person 12")
     assert serving_told({**TAP, "holder": None}) is None
 
 

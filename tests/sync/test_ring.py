@@ -1,11 +1,14 @@
+import threading
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pytest
+
 from policy.model import Usage
 from sync.event import Event, EventKind, Serving
 from sync.journal import Journal, Transaction
-from sync.ring import MOST_KEPT, Ring
+from sync.ring import MOST_KEPT, Ring, UsageOf
 from sync.servings import Boot, Servings
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -122,3 +125,51 @@ def test_usage_without_a_disk_knows_what_was_durable_and_what_waits(tmp_path: Pa
         journal.ring.keep(_tap(3, holder="person 2"))
         clock.up_ms += 500
         assert journal.ring.usage(PERSON, NOON) == Usage(2, 0.5)
+
+
+def test_two_who_decide_at_once_see_each_other(tmp_path: Path) -> None:
+    """While the disk fails a person at two tills at once has one lunch: the second decides on what the first was given."""
+    clock = Clock()
+    inside, go_on = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def decide(usage_of: UsageOf) -> Event:
+        served = usage_of(PERSON, NOON).served_today
+        seen.append(served)
+        if len(seen) == 1:
+            inside.set()
+            go_on.wait(0.5)  # the other till would decide meanwhile, if it could
+        return _tap(len(seen), verdict="deny" if served > 1 else "grant", holder=None if served > 1 else "person 1")
+
+    with closing(Journal(tmp_path, "main-hall", clock.boot)) as journal:
+        _append(journal, _tap(100))
+
+        def second() -> None:
+            journal.ring.decide(decide)
+            go_on.set()
+
+        tills = [threading.Thread(target=journal.ring.decide, args=(decide,)), threading.Thread(target=second)]
+        tills[0].start()
+        assert inside.wait(20)
+        tills[1].start()
+        for till in tills:
+            till.join(20)
+        assert seen == [1, 2]
+        assert [waiting.event["verdict"] for waiting in journal.ring.waiting()] == ["grant", "deny"]
+        assert journal.ring.usage(PERSON, NOON).served_today == 2
+
+
+def test_a_decision_that_raises_keeps_nothing_and_lets_go() -> None:
+    """A fault of the one who decides is its own: nothing waits, and the next till decides."""
+    clock = Clock()
+    ring = Ring(clock.boot, Servings(clock.boot).usage)
+
+    def fail(_: UsageOf) -> Event:
+        raise LookupError("a fault of its own")
+
+    with pytest.raises(LookupError, match="of its own"):
+        ring.decide(fail)
+    deciding = threading.Thread(target=ring.decide, args=(lambda _: _tap(1),))
+    deciding.start()
+    deciding.join(20)
+    assert [waiting.event["tap_id"] for waiting in ring.waiting()] == [f"{1:032x}"]

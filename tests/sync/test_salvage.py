@@ -12,7 +12,8 @@ import pytest
 
 from sync.event import Event, EventKind
 from sync.faults import JournalFault
-from sync.journal import Journal, Transaction, read_events, verify
+from sync.journal import Journal, Transaction
+from sync.journal_reading import read_events, verify
 from sync.salvage import latest, quarantine
 from sync.servings import Boot
 
@@ -318,3 +319,21 @@ def test_damage_found_while_running_is_recovered_from(tmp_path: Path) -> None:
     journal.close()
     with closing(sqlite3.connect(tmp_path / "damaged-1-journal.db")) as aside:
         assert aside is not None
+
+
+def test_an_epoch_whose_only_events_are_lost_is_not_given_again(tmp_path: Path) -> None:
+    """Where all events of the last epoch are lost its number is known all the same, and the next one is greater."""
+    with closing(_open_journal(tmp_path)) as journal:
+        _append(journal, *range(20))
+        journal.recover()
+        lost = journal.epoch
+        _append(journal, 20, 21)
+    assert lost == int(NOON.timestamp()) + 1
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        db.execute("UPDATE events SET link = zeroblob(32) WHERE id > 20")
+        db.commit()
+    with closing(_open_journal(tmp_path)) as journal:
+        assert len(journal.take_mended()) == 2
+        assert (journal.epoch, journal.seq) == (lost + 1, 0)
+        _append(journal, 9001)
+    assert [(event["epoch"] - lost, event["seq"]) for event in _stored(tmp_path)[-2:]] == [(-1, 20), (1, 1)]

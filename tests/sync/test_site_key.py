@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from sync import current
+from sync.cards_file import COLUMNS
+from sync.cards_import import import_cards
 from sync.faults import KeyFault
 from sync.site_key import KEY_BYTES, SiteKey, load, load_or_make
 
@@ -101,3 +104,41 @@ def test_no_text_shows_the_key(tmp_path: Path) -> None:
     assert "secret" not in str(caught.value)
     with pytest.raises(TypeError):
         json.dumps(key)
+
+
+def test_a_fingerprint_tells_keys_apart_and_not_the_key() -> None:
+    """Two keys have two fingerprints, one key always the same; it is no keyed UID and no part of the key."""
+    key = SiteKey(SECRET)
+    assert key.fingerprint == SiteKey(SECRET).fingerprint
+    assert len({key.fingerprint, SiteKey(bytes(32)).fingerprint, SiteKey(SECRET[::-1]).fingerprint}) == 3
+    assert bytes.fromhex(key.fingerprint) not in SECRET
+    assert not key.card_key(b"").hex().startswith(key.fingerprint)
+
+
+def test_no_second_key_is_made_where_cards_are_held(tmp_path: Path) -> None:
+    """A key that went while cards are held is told with both ways out, and nothing is made: a new one would know nobody."""
+    row = b"EBF2CE70,1,1,personal,active,,,\n"
+    import_cards([",".join(COLUMNS).encode() + b"\n", row], tmp_path, load_or_make(tmp_path, {}))
+    (tmp_path / "site.key").unlink()
+    before = sorted(tmp_path.iterdir())
+    for damage in (None, b"damaged"):
+        if damage is not None:
+            (tmp_path / "current").write_bytes(damage)
+        with pytest.raises(KeyFault) as caught:
+            load_or_make(tmp_path, {})
+        assert "LoadCredentialEncrypted=site.key:" in str(caught.value)
+        assert f"delete {tmp_path / 'current'} and import the cards anew" in str(caught.value)
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_way_out_of_a_lost_key_leads_out(tmp_path: Path) -> None:
+    """With `current` deleted, as the fault says, a new key is made and the next import serves under it."""
+    lines = [",".join(COLUMNS).encode() + b"\n", b"EBF2CE70,1,1,personal,active,,,\n"]
+    lost = load_or_make(tmp_path, {})
+    import_cards(lines, tmp_path, lost)
+    (tmp_path / "site.key").unlink()
+    (tmp_path / "current").unlink()
+    key = load_or_make(tmp_path, {})
+    assert key.fingerprint != lost.fingerprint
+    assert import_cards(lines, tmp_path, key).key == key.fingerprint
+    assert current.read(tmp_path).serving is not None

@@ -1,0 +1,133 @@
+"""The journal as others read it: beside the daemon, or before it takes the file up. Nothing here writes."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sync import journal_file, salvage
+from sync.event import GENESIS, Event, chained, from_utc_text, utc_text
+from sync.faults import JournalFault
+from sync.servings import Boot, Servings
+
+NAME: Final = "journal.db"
+READ_BACK: Final = (
+    5000  # events read back for the servings, and all of the last day's; as many are held against their links
+)
+ROWS: Final = "SELECT id, event, link FROM events WHERE id >= ?"
+
+
+class DamagedJournal(Exception):
+    """The journal's events do not hang together. Met inside `sync` alone; others hear of a JournalFault."""
+
+
+def verify_chain(rows: Iterable[tuple[int, bytes, bytes]]) -> int:
+    """Hold events in order (id, event, link) against each other; the first is taken at its word, since what stood before it was pruned.
+
+    Returns how many there were; raises DamagedJournal where one is missing or changed.
+    """
+    count, before_id, before_link = 0, 0, GENESIS
+    for row_id, body, link in rows:
+        if count:
+            require(row_id == before_id + 1, f"found event {row_id} after {before_id}")
+        require(isinstance(body, bytes) and isinstance(link, bytes), f"event {row_id}: its columns are not bytes")
+        if count or row_id == 1:
+            require(chained(before_link, body) == link, f"event {row_id}: its link does not fit")
+        count, before_id, before_link = count + 1, row_id, link
+    return count
+
+
+def read_events(path: Path, *, after_id: int = 0, at_once: int = 500) -> Iterator[tuple[int, bytes]]:
+    """Give (id, canonical bytes) of the events after `after_id`, in order, beside a running daemon.
+
+    Read in small steps, each a transaction of its own: a long one would keep the writer from starting its log anew. Raises JournalFault.
+    """
+    try:
+        with closing(journal_file.connect_reading(path)) as db:
+            for row_id, body, _ in _in_steps(db, after_id, at_once):
+                yield row_id, body
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise JournalFault(f"{path}: {error}") from error
+
+
+def _in_steps(db: sqlite3.Connection, after_id: int, at_once: int = 500) -> Iterator[tuple[int, bytes, bytes]]:
+    while True:
+        rows = db.execute(f"{ROWS} ORDER BY id LIMIT ?", (after_id + 1, at_once)).fetchall()
+        yield from rows
+        if len(rows) < at_once:
+            return
+        after_id = rows[-1][0]
+
+
+def read_servings(path: Path, boot: Boot, *, until: datetime | None = None) -> tuple[Servings, datetime | None]:
+    """Read, beside a running daemon, what holders were served up to `until`, and when the last event was. Raises JournalFault."""
+    try:
+        with closing(journal_file.connect_reading(path)) as db:
+            return served(db, boot, until=until)
+    except sqlite3.Error as error:
+        raise JournalFault(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise JournalFault(f"{path}: an event cannot be read ({type(error).__name__})") from error
+
+
+def served(db: sqlite3.Connection, boot: Boot, *, until: datetime | None = None) -> tuple[Servings, datetime | None]:
+    """Read back servings from the latest events: of the last 5,000, and of all of the newest one's day."""
+    events: list[Event] = []
+    newest_day: object = None
+    bound = utc_text(until) if until else None
+    for (body,) in db.execute("SELECT event FROM events ORDER BY id DESC"):
+        event = json.loads(body)
+        if bound is not None and event["time"] > bound:
+            continue
+        newest_day = newest_day or event["service_day"]  # what happens to a reader or the host has no day
+        if len(events) >= READ_BACK and event["service_day"] not in {None, newest_day}:
+            break
+        events.append(event)
+    servings = Servings(boot)
+    for event in reversed(events):
+        servings.add(event)
+    return servings, from_utc_text(str(events[0]["time"])) if events else None
+
+
+def last_event_time(path: Path) -> datetime | None:
+    """Return when the last event was; None where there is none, or none that can be read."""
+    try:
+        with closing(journal_file.connect_reading(path)) as db:
+            row = db.execute("SELECT event FROM events ORDER BY id DESC LIMIT 1").fetchone()
+            return from_utc_text(time_of(row[0])) if row else None
+    except (sqlite3.Error, UnicodeDecodeError, ValueError):
+        return None
+
+
+def verify(path: Path) -> int:
+    """Hold the whole journal against SQLite's check and its own chain; returns the number of events. Raises JournalFault."""
+    try:
+        with closing(journal_file.connect_reading(path)) as db:
+            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            require(found == "ok", found)
+            return verify_chain(_in_steps(db, sound_from(db) - 1))
+    except (sqlite3.Error, DamagedJournal, ValueError) as error:
+        raise JournalFault(f"{path}: {error}") from error
+
+
+def sound_from(db: sqlite3.Connection) -> int:
+    """Return the first id whose events hang together: of those before it, a salvage may have lost some."""
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (salvage.SOUND_FROM,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  read as a sentence
+    """Raise DamagedJournal, which says `otherwise`, unless it `holds`."""
+    if not holds:
+        raise DamagedJournal(otherwise)
+
+
+def time_of(body: bytes) -> str:
+    """Return an event's time; one that cannot be read goes with those beside it."""
+    try:
+        return str(json.loads(body)["time"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,63 @@
+"""`viipe status`, as a user types it."""
+
+import json
+
+from tests.rig.host_rig import GOOD, HostRig
+from tests.rig.ifd import EventIfd
+
+
+def test_a_healthy_host_in_words(host: HostRig, ifd: EventIfd) -> None:
+    """Readers, outputs, cards, journal and clock have a line each; all is well, so the exit code is 0."""
+    host.tap(lambda: ifd.insert(0, GOOD))
+    told = host.viipe("status")
+    assert (told.returncode, told.stderr) == (0, "")
+    lines = told.stdout.splitlines()
+    assert lines[0].startswith("trial: running for ")
+    starts = [
+        "reader front-in (door): reading; last tap 0 s ago",
+        "reader till-1 (canteen): reading; no tap yet",
+        "output strike: in order",
+        "cards: 10, version 1, of 20",
+        "journal: epoch ",
+        "clock: 20",
+    ]
+    assert all(line.startswith(start) for line, start in zip(lines[1:], starts, strict=True)) or "last tap" in lines[1]
+
+
+def test_a_machine_reads_json(host: HostRig) -> None:
+    """All of it is one object, and tells of no card or person."""
+    told = host.viipe("status", "--json")
+    table = json.loads(told.stdout)
+    assert told.returncode == 0
+    assert set(table) >= {"host", "headline", "pid", "uptime_s", "readers", "outputs", "cards", "journal", "clock"}
+    assert table["cards"]["cards"] == 10
+    assert {each["state"] for each in table["readers"]} == {"reading"}
+    assert all(each["last_success_s_ago"] <= 3 for each in table["readers"])
+    assert "THG" not in told.stdout
+
+
+def test_a_lost_reader_is_a_fault(host: HostRig, ifd: EventIfd) -> None:
+    """While a reader is away the exit code is 1, and it is said which and why."""
+    lost = len(host.events("reader_lost"))
+    ifd.kill()
+    host.wait_event("reader_lost", lost + 2)
+    told = host.viipe("status")
+    ifd.start()
+    host.wait_until(host.reads, "the readers")
+    assert told.returncode == 1
+    assert "reader front-in (door): lost: " in told.stdout
+
+
+def test_no_daemon_is_a_sentence(idle: HostRig) -> None:
+    """When none runs, that is said on standard error, with 1."""
+    told = idle.viipe("status")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.startswith(f"viipe status: no daemon answers at {idle.state_dir}")
+
+
+def test_a_host_without_cards_says_how_to_feed_it(idle: HostRig) -> None:
+    """On the first day there are none, and it is said what to do."""
+    idle.start()
+    told = idle.viipe("status")
+    idle.stop()
+    assert "cards: none; feed them with `viipe cards import`" in told.stdout

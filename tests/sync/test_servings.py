@@ -1,0 +1,95 @@
+"""What holders were served, counted from events alone."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.model import Usage
+from sync.event import Event, EventKind, Serving, canonical
+from sync.servings import MOST_DAYS, Boot, Servings
+
+DAY = date(2026, 9, 1)
+NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
+PERSON = Serving(DAY, "canteen", "person 1")
+
+
+class Machine:
+    """A boot clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.up_ms = 1000
+        self.boot = Boot("boot-a", lambda: self.up_ms)
+
+
+def tap(*, holder: str | None = "person 1", day: date = DAY, **more: object) -> Event:
+    """A granted tap as the journal has it."""
+    return {
+        "kind": EventKind.TAP,
+        "time": "2026-09-01T12:00:00.000Z",
+        "service_day": day.isoformat(),
+        "service": "canteen",
+        "direction": None,
+        "holder": holder,
+        "boot_id": "boot-a",
+        "boot_ms": 1000,
+        **more,
+    }
+
+
+def test_what_is_not_committed_yet_counts_beside_what_is() -> None:
+    """Events of a transaction under way count for their own holder, place and day, and the last of them times the repeat."""
+    machine = Machine()
+    servings = Servings(machine.boot)
+    servings.add(tap())
+    machine.up_ms = 9000
+    under_way = [tap(boot_ms=7000), tap(holder="person 2"), tap(service="door"), tap(day=DAY + timedelta(days=1))]
+    assert servings.usage(PERSON, NOON) == Usage(1, 8.0)
+    assert servings.usage(PERSON, NOON, under_way) == Usage(2, 2.0)
+    assert servings.usage(PERSON, NOON) == Usage(1, 8.0)
+
+
+def test_the_day_least_lately_served_at_goes_first() -> None:
+    """No more than eight days are kept in memory; the one at which nobody was served for longest is let go."""
+    servings = Servings(Machine().boot)
+    for number in [*range(MOST_DAYS), 0, MOST_DAYS]:
+        servings.add(tap(day=DAY + timedelta(days=number)))
+    days = [Serving(DAY + timedelta(days=number), "canteen", "person 1") for number in range(MOST_DAYS + 1)]
+    assert [servings.usage(day, NOON).served_today for day in days] == [2, 0, 1, 1, 1, 1, 1, 1, 1]
+
+
+TAPS = st.lists(
+    st.tuples(
+        st.sampled_from(["person 1", "person 2", "card 3", None]),
+        st.integers(0, 11),
+        st.sampled_from([("canteen", None), ("door", "in"), ("door", "out")]),
+        st.integers(0, 5000),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(TAPS)
+def test_servings_made_anew_are_those_that_were_kept(
+    taps: list[tuple[str | None, int, tuple[str, str | None], int]],
+) -> None:
+    """What is known of servings after a restart is what was known before it."""
+    machine = Machine()
+    kept, anew = Servings(machine.boot), Servings(machine.boot)
+    events: list[Event] = []
+    for holder, day, (service, direction), wait_ms in taps:
+        machine.up_ms += wait_ms
+        more: dict[str, Any] = {"service": service, "direction": direction, "boot_ms": machine.up_ms}
+        at = DAY + timedelta(days=day)
+        events.append(tap(holder=holder, day=at, **more))
+        kept.add(events[-1])
+    for event in events:
+        anew.add(json.loads(canonical(event)))
+    for day in range(12):
+        for place in ("canteen", "door", "door out"):
+            for holder in ("person 1", "person 2", "card 3"):
+                serving = Serving(DAY + timedelta(days=day), place, holder)
+                assert kept.usage(serving, NOON) == anew.usage(serving, NOON)
