@@ -51,9 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             "--config", type=Path, default=argparse.SUPPRESS, metavar="F", help=f"the host's file ({DEFAULT_CONFIG})"
         )
     parsed = parser.parse_args(arguments)
-    os.umask(
-        0o077
-    )  # what a command makes in the state directory is its owner's alone, however that directory came to be
     try:
         code: int = parsed.perform(parsed)
         sys.stdout.flush()

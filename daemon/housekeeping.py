@@ -14,6 +14,7 @@ from daemon.clock import HostClock
 from policy.model import ClockTrust
 from sync import journal_file
 from sync.cache import CardCache
+from sync.event import system_event
 from sync.faults import JournalFault
 from sync.journal import Journal
 
@@ -47,6 +48,7 @@ class Housekeeping:
         self._keep_days = keep_days
         self._log = log
         self._monotonic_s = monotonic_s
+        self._told_lost = 0
         self._stopping = threading.Event()
         self._last_id = journal.last_id
         self._moved_s = monotonic_s()
@@ -68,8 +70,9 @@ class Housekeeping:
 
     def look_round(self) -> None:
         """Do what is due now."""
-        for told in (*self._journal.take_mended(), *self._cache.take_faults()):
+        for told in (*self._journal.take_mended(), *self._cache.take_faults(), *self._newly_lost()):
             self._log.error("mended", what=told)
+            self._note(told)
         if self._is_due("clock", CLOCK_EVERY_S):
             self._look_at_clock()
         if self._journal.fault is not None:
@@ -83,6 +86,19 @@ class Housekeeping:
             self._keep_ballast()
         if self._is_idle() and self._is_due("prune", PRUNE_EVERY_S):
             self._prune()
+
+    def _newly_lost(self) -> list[str]:
+        """Say how many events have been lost out of memory since the last look: the journal must not pass over that."""
+        lost, self._told_lost = self._journal.ring.lost - self._told_lost, self._journal.ring.lost
+        return [f"{lost} events were lost: the disk did not take them, and memory keeps no more"] if lost else []
+
+    def _note(self, what: str) -> None:
+        """Record what befell the host itself."""
+        event = system_event(what, at=self._clock.moment().at)
+        try:
+            self._journal.transact(lambda transaction: transaction.append(event))
+        except JournalFault:
+            self._journal.ring.keep(event)
 
     def _look_at_clock(self) -> None:
         """Ask for synchronisation, and learn from cards that were imported since that it cannot be earlier than then."""

@@ -81,7 +81,5 @@ class OutputWorker:
     def _close(self) -> None:
         output, self._output = self._output, None
         if output is not None:
-            with suppress(
-                Exception
-            ):  # a device that was pulled out cannot even be let go of, and says so in any way (termios.error)
+            with suppress(Exception):  # pulled out, it cannot even be let go of; termios.error is no OSError
                 output.close()

@@ -109,6 +109,11 @@ def outcome_event(tap: Event, output: str, outcome: Outcome, *, at: datetime, de
     }
 
 
+def system_event(what: str, *, at: datetime) -> Event:
+    """Make the event that tells what befell the host itself: a file set aside, a new epoch, events lost."""
+    return {"kind": EventKind.SYSTEM, "time": utc_text(at), "detail": what}
+
+
 def serving_told(event: Event) -> Serving | None:
     """Return the serving that an event tells of; only a granted tap that counts names a holder."""
     holder = event.get("holder")

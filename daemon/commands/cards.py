@@ -28,6 +28,7 @@ def perform(arguments: argparse.Namespace) -> int:
     state_dir = host_file.load(arguments.config).host.state_dir
     source = arguments.file.open("rb")  # opened before root is given up: the file may be readable by root alone
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.umask(0o077)  # what is made in it is its owner's alone, however it came to be
     act_as_owner(state_dir)
     if believed_moment(state_dir).trust is ClockTrust.WRONG:
         print("the clock is wrong (try `viipe doctor`): the cards are dated by the last moment known", file=sys.stderr)

@@ -33,6 +33,7 @@ def perform(arguments: argparse.Namespace) -> int:
     faulthandler.enable()  # the watchdog's SIGABRT then tells where each thread stood
     config = host_file.load(arguments.config)
     config.host.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.umask(0o077)  # what is made in it is its owner's alone, however it came to be
     act_as_owner(config.host.state_dir)
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

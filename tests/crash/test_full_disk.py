@@ -144,7 +144,11 @@ class Host:
 
     def answers(self) -> list[Answer]:
         """Return the answers of all taps so far, as the log tells them."""
-        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        lines = [
+            json.loads(line)
+            for line in self.log().splitlines(keepends=True)
+            if line.startswith("{") and line.endswith("\n")
+        ]
         return [line for line in lines if line["event"] == "tap"]
 
     def tap(self, place: int, pupil: int) -> Answer:

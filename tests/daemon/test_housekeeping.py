@@ -231,3 +231,15 @@ def test_it_works_by_itself_until_it_is_stopped(house: House) -> None:
     assert house.readers() == ["waited"]
     house.journal.ring.keep(event("later"))
     assert not any(thread.name == "housekeeping" for thread in threading.enumerate())
+
+
+def test_what_befell_the_host_stands_in_the_journal(house: House) -> None:
+    """Events that memory could not keep, and a cache that was set aside, are events of their own; each is told once."""
+    house.journal.ring.lost = 3
+    house.after(0)
+    house.after(1)
+    house.journal.ring.lost = 5
+    house.after(1)
+    told = [json.loads(body) for _, body in read_events(house.journal.path)]
+    assert [each["kind"] for each in told] == ["system", "system"]
+    assert [each["detail"][:20] for each in told] == ["3 events were lost: ", "2 events were lost: "]

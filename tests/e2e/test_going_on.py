@@ -314,7 +314,7 @@ def test_a_bad_file_changes_nothing(host: HostRig, ifd: EventIfd, text: str) -> 
     assert "the former settings serve" in told["config_fault"]
     assert "the former settings serve" in told["headline"]
     host.manager.wait("STATUS=2 of 2 readers reading; 10 cards; " + str(host.config))
-    assert '"event": "not reloaded"' in host.log()
+    host.wait_until(lambda: '"event": "not reloaded"' in host.log(), "the log to say so")
     assert host.viipe("status").returncode == 78  # the command reads the same file, and tells all that is wrong in it
     host.reload(door_and_till(ifd.names))
     assert host.status()["config_fault"] is None
