@@ -112,6 +112,14 @@ def _clock(config: HostConfig) -> Iterator[Finding]:
 
 def _disk(config: HostConfig) -> Iterator[Finding]:
     state_dir = config.host.state_dir
+    if not state_dir.exists():
+        yield Finding(
+            "disk",
+            Level.FAILURE,
+            f"{state_dir} is not there",
+            "it is made by the first `viipe run` or `viipe cards import`",
+        )
+        return
     if not os.access(state_dir, os.W_OK):
         yield Finding(
             "disk",

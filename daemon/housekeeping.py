@@ -70,6 +70,7 @@ class Housekeeping:
 
     def look_round(self) -> None:
         """Do what is due now."""
+        self._cache.refresh()
         for told in (*self._journal.take_mended(), *self._cache.take_faults(), *self._newly_lost()):
             self._log.error("mended", what=told)
             self._note(told)

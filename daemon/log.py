@@ -4,6 +4,7 @@ No UID, card, name or personal code is ever logged: what happened at a reader is
 """
 
 import logging
+import os
 import sys
 import threading
 from collections import deque
@@ -83,6 +84,10 @@ def make_log(writer: LineWriter, *, readable: bool) -> FilteringBoundLogger:
 
 
 def make_default_log() -> tuple[FilteringBoundLogger, LineWriter]:
-    """Make the log of a daemon: on standard error, readable where that is a terminal."""
-    writer = LineWriter(sys.stderr)
-    return make_log(writer, readable=sys.stderr.isatty()), writer
+    """Make the log of a daemon: on standard error, readable where that is a terminal.
+
+    Under a descriptor of its own: Python waits for its own `sys.stderr` before it ends, and with it for whoever does not read the log.
+    """
+    stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="backslashreplace")
+    writer = LineWriter(stream)
+    return make_log(writer, readable=stream.isatty()), writer

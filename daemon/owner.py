@@ -5,7 +5,9 @@ from pathlib import Path
 
 
 def act_as_owner(state_dir: Path) -> None:
-    """Give up root for the owner of `state_dir`. Without root nothing changes. Raises OSError where the directory is not there."""
+    """Give up root for the owner of `state_dir`. Without root, or before there is a directory, nothing changes."""
+    if not state_dir.exists():
+        return
     owner = state_dir.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
         os.setgroups(_groups_of(owner.st_uid, owner.st_gid))

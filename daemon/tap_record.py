@@ -44,7 +44,7 @@ def tap_event(  # noqa: PLR0913  an event is the sum of these
         "direction": tap.direction,
         "verdict": decision.verdict,
         "reason": decision.reason,
-        "flags": list(decision.flags),
+        "flags": [flag.value for flag in decision.flags],
         "card": card.card if card else None,
         "person": card.person if card else None,
         "holder": serving.holder if serving and decision.counts else None,

@@ -102,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts us in the background has it ignored
     try:
         with contextlib.ExitStack() as stack:
             return _check(stack) if arguments.check else _stay(stack)
@@ -122,6 +123,7 @@ def _check(stack: contextlib.ExitStack) -> int:
     pcscd = stack.enter_context(PrivatePcscd(readers=2))
     host = stack.enter_context(_host(state_dir, pcscd.names, pcscd.environ()))
     right = [_is_right(trial, state_dir, pcscd, host) for trial in TRIALS]
+    print(f"{sum(right)} of {len(right)} answers were right", file=sys.stderr)
     return 0 if all(right) else 1
 
 
@@ -144,6 +146,8 @@ def _is_right(trial: Trial, state_dir: Path, pcscd: PrivatePcscd, host: "subproc
 def _stay(stack: contextlib.ExitStack) -> int:
     """Run in the foreground until Ctrl-C, and tell how to tap."""
     state_dir = Path("var/tryout").resolve()
+    if _runs(state_dir):
+        raise StartFault(f"one runs already, in {state_dir}: end it first")
     shutil.rmtree(state_dir, ignore_errors=True)
     state_dir.mkdir(parents=True)
     real = _real_readers()
@@ -151,7 +155,8 @@ def _stay(stack: contextlib.ExitStack) -> int:
         names, environ, how = real, {}, "hold a card to the reader"
     else:
         pcscd = stack.enter_context(_virtual_readers())
-        names, environ, how = pcscd.names, pcscd.environ(), _how_to_tap(pcscd)
+        names, environ = pcscd.names, pcscd.environ()
+        how = "\n".join([*(f"  export {name}={value}" for name, value in environ.items()), _how_to_tap(pcscd)])
     host = stack.enter_context(_host(state_dir, names, environ))
     print(f"""
 The host runs: readers {", ".join(names[:2])}; its file is var/tryout/host.toml.
@@ -163,7 +168,7 @@ What happens is shown here, and by  .venv/bin/viipe events --follow --config var
 The strike's commands are lines in  var/tryout/front-strike.log. Ctrl-C ends all.
 """)
     code = host.wait()
-    raise StartFault(f"the host ended by itself with exit code {code}")
+    raise StartFault(f"the host ended by itself with exit code {code} (a negative one is the signal that killed it)")
 
 
 def _how_to_tap(pcscd: PrivatePcscd) -> str:
@@ -186,6 +191,7 @@ def _virtual_readers() -> PrivatePcscd:
     try:
         pcscd.start()
     except ReaderFault:
+        pcscd.close()
         return PrivatePcscd(readers=2)
     pcscd.stop()
     return pcscd
@@ -216,7 +222,11 @@ def _host(state_dir: Path, names: Sequence[str], environ: dict[str, str]) -> Ite
     )
     if imported.returncode:
         raise StartFault(f"the sample cards were not taken: {imported.stderr}")
-    host = subprocess.Popen([VIIPE, "run", "--config", file], env=whole, start_new_session=True)
+    host = subprocess.Popen(
+        ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--", VIIPE, "run", "--config", file],
+        env=whole,
+        start_new_session=True,
+    )
     try:
         _wait_until(lambda: _reads(state_dir), host, "the host does not come up", START_WITHIN_S)
         yield host
@@ -231,6 +241,14 @@ def _host(state_dir: Path, names: Sequence[str], environ: dict[str, str]) -> Ite
 def _pattern(name: str) -> str:
     """Write a reader's name as the shell pattern that means it alone, within a TOML string."""
     return name.replace("[", "[[]").replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _runs(state_dir: Path) -> bool:
+    try:
+        ask(state_dir, "status")
+    except NotRunning:
+        return False
+    return True
 
 
 def _reads(state_dir: Path) -> bool:

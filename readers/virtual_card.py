@@ -61,6 +61,7 @@ class VirtualCard:
         self._address = host, port
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
+        self.was_read = False  # whether anybody has asked for its UID
 
     def insert(self) -> None:
         """Put the card on the reader; raises `VirtualReaderMissing`."""
@@ -103,6 +104,7 @@ class VirtualCard:
         with contextlib.suppress(OSError):
             while (message := _receive(connection)) is not None:
                 if len(message) > 1:
+                    self.was_read |= message.startswith(_GET_UID)
                     _send(connection, answer_apdu(message, self._uid))
                 elif message == _SEND_ATR:
                     _send(connection, self._atr)

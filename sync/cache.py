@@ -68,8 +68,7 @@ class CardCache:
         """Return the card with this canonical UID, or None. A file that proves damaged is set aside and the former one is asked."""
         key = self._key.card_key(uid)
         with self._lock:
-            if current.stamp(self._state_dir) != self._stamp:
-                self._reopen()
+            self._follow()
             while self._file is not None:
                 try:
                     return self._file.find(key)
@@ -78,6 +77,15 @@ class CardCache:
                 except CacheFault as fault:
                     self._step_back(self._file.info.name, fault)
             return None
+
+    def refresh(self) -> None:
+        """Take up what was imported since, for the status: a tap does it by itself."""
+        with self._lock:
+            self._follow()
+
+    def _follow(self) -> None:
+        if current.stamp(self._state_dir) != self._stamp:
+            self._reopen()
 
     @property
     def info(self) -> CacheInfo | None:

@@ -62,6 +62,11 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
 
 
 def _header_faults(header: list[str]) -> Iterator[BadRow]:
+    if len(header) == 1 and ";" in header[0]:
+        yield BadRow(
+            1, _shown(header[0]), "the columns are separated by ;, expected commas: save the file as CSV with commas"
+        )
+        return
     for name in header:
         if name not in COLUMNS:
             yield BadRow(1, _shown(name), f"unknown column, expected {','.join(COLUMNS)}")

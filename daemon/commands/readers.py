@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from config import host as host_file
@@ -25,13 +26,22 @@ def perform(arguments: argparse.Namespace) -> int:
         print(_as_json(info, names) if arguments.json else _as_text(info, names))
     if not found:
         print("no readers: none is plugged in, or pcscd has no driver for it (try `viipe doctor`)", file=sys.stderr)
-    for info in found:
-        if len(same := [each.name for each in wanted if is_reader(each, info)]) > 1:
-            print(f"{info.name} is meant by {' and '.join(same)}: each card would tap twice", file=sys.stderr)
+    doubts = list(_doubts(wanted, found))
+    for doubt in doubts:
+        print(doubt, file=sys.stderr)
     missing = [each.name for each in wanted if not any(is_reader(each, info) for info in found)]
     for name in missing:
         print(f"not found: {name}", file=sys.stderr)
-    return 1 if missing or not found else 0
+    return 1 if missing or doubts or not found else 0
+
+
+def _doubts(wanted: Sequence[ReaderConfig], found: Sequence[PcscReaderInfo]) -> Iterator[str]:
+    for info in found:
+        if len(same := [each.name for each in wanted if is_reader(each, info)]) > 1:
+            yield f"{info.name} is meant by {' and '.join(same)}: each card would tap twice"
+    for each in wanted:
+        if len(same := [info.name for info in found if is_reader(each, info)]) > 1:
+            yield f"{each.name} is two readers, {' and '.join(same)}: its match must mean one"
 
 
 def wanted_readers(arguments: argparse.Namespace) -> tuple[ReaderConfig, ...]:

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Container
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -16,6 +17,8 @@ from readers.private_pcscd import MAX_READERS, virtual_reader_names
 from readers.virtual_card import FIRST_PORT, MIFARE_CLASSIC_1K_ATR, VirtualCard
 
 HELD_S: Final = 1.0  # pcscd looks for a card every 0.4 s
+LIFTED_S: Final = 1.0  # … and must have seen the reader empty before the next card comes
+MOST_HELD_S: Final = 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,19 +39,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def perform(arguments: argparse.Namespace) -> int:
-    """Hold the card there, and take it away again; returns 0."""
+    """Hold the card there, and take it away again; returns 0, or 1 when nobody read it."""
     try:
-        uid = bytes.fromhex(re.sub(r"[\s:]", "", arguments.uid))
-        atr = bytes.fromhex(arguments.atr)
-        if len(uid) not in LENGTHS_BYTES:
-            raise ValueError(f"found {len(uid)} bytes, expected 4, 7 or 10")  # noqa: TRY301  told as all that is wrong with it
+        uid = _hex("UID", arguments.uid, LENGTHS_BYTES)
+        atr = _hex("--atr", arguments.atr, range(2, 34))  # ISO/IEC 7816-3, 8.2.1
+        if not 0 < arguments.hold_s <= MOST_HELD_S:
+            raise ValueError(f"--hold-s: found {arguments.hold_s}, expected seconds up to {MOST_HELD_S:.0f}")  # noqa: TRY301  told as all that is wrong
         port = arguments.first_port + _place(arguments)
     except ValueError as error:
         print(f"viipe virtual-card: {error}", file=sys.stderr)
         return os.EX_USAGE
-    with VirtualCard(uid, port=port, atr=atr):
+    with VirtualCard(uid, port=port, atr=atr) as card:
         time.sleep(arguments.hold_s)
+    time.sleep(LIFTED_S)
+    if not card.was_read:
+        print(
+            f"nobody read the card at {arguments.reader}: is another one lying there, or no daemon running?",
+            file=sys.stderr,
+        )
+        return 1
+    print(f"held to {arguments.reader} for {arguments.hold_s:g} s, and read")
     return 0
+
+
+def _hex(argument: str, text: str, lengths: Container[int]) -> bytes:
+    try:
+        value = bytes.fromhex(re.sub(r"[\s:]", "", text))
+    except ValueError:
+        raise ValueError(f"{argument}: found something else, expected pairs of hex digits") from None
+    if len(value) not in lengths:
+        expected = "4, 7 or 10" if argument == "UID" else "2 to 33"
+        raise ValueError(f"{argument}: found {len(value)} bytes, expected {expected}")
+    return value
 
 
 def _place(arguments: argparse.Namespace) -> int:

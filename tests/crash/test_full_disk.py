@@ -45,7 +45,9 @@ class SmallDisk:
             ["unshare", *self._own_users, "--mount", "sh", "-c", mount, folder], stdout=subprocess.PIPE, text=True
         )
         assert self._holder.stdout is not None
-        assert self._holder.stdout.readline() == "mounted\n", "no disk could be mounted"
+        if self._holder.stdout.readline() != "mounted\n":
+            self._holder.communicate()
+            pytest.skip("a small disk needs leave to mount one in a namespace")
         self.seen = Path(f"/proc/{self._holder.pid}/root{folder}")
         self._filling = threading.Event()
         self._ended = threading.Event()

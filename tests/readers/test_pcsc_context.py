@@ -8,6 +8,7 @@ import pytest
 from smartcard import scard
 
 from readers.pcsc_context import WORDS, in_words
+from tests.rig.others import needs_another_user
 from tests.rig.reader_process import Event, ReaderProcess
 
 NOBODY = 65_534
@@ -40,6 +41,7 @@ def test_a_socket_where_nobody_listens_is_said(tmp_path: Path) -> None:
     assert f"nobody listens on its socket {path}" in ask(path)["why"]
 
 
+@needs_another_user
 def test_a_socket_that_this_user_may_not_use_is_said(tmp_path: Path) -> None:
     """A daemon that runs, behind a socket without rights for us."""
     path = tmp_path / "closed"

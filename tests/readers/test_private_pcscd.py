@@ -13,6 +13,7 @@ import pytest
 
 from readers.private_pcscd import PcscdFailed, PrivatePcscd
 from readers.virtual_card import VirtualCard
+from tests.rig.others import needs_another_user
 from tests.rig.reader_process import Event, ReaderProcess
 
 UID = bytes.fromhex("EBF2CE70")
@@ -108,6 +109,7 @@ def test_a_daemon_ends_when_its_starter_is_killed() -> None:
     assert not alive
 
 
+@needs_another_user
 def test_a_daemon_needs_no_root(tmp_path: Path) -> None:
     """Any user can have one."""
     as_nobody = (

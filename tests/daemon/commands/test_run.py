@@ -4,18 +4,12 @@ import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from tests.rig.host_rig import VIIPE, HostRig, door_and_till
 from tests.rig.ifd import EventIfd
-
-
-def all_may_run_python() -> bool:
-    """Tell whether Python's own library can be read by others: what root imports after giving root up must be."""
-    folder = Path(os.__file__).resolve().parent
-    return all(path.stat().st_mode & 0o001 for path in (folder, *folder.parents))
+from tests.rig.others import needs_root_to_give_up
 
 
 def test_it_says_ready_and_how_it_is(idle: HostRig) -> None:
@@ -79,8 +73,7 @@ def test_a_state_directory_that_cannot_be_used_is_said(idle: HostRig, ifd: Event
     assert str(idle.state_dir) in told.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give root up")
-@pytest.mark.skipif(not all_may_run_python(), reason="this Python lies where only root can read it")
+@needs_root_to_give_up
 def test_run_as_root_it_acts_as_the_owner(idle: HostRig) -> None:
     """All that the daemon and a command make belongs to the owner of the state directory."""
     idle.folder.chmod(0o755)

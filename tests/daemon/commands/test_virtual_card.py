@@ -40,7 +40,7 @@ def test_a_card_of_each_length_taps(at_work: HostRig, pcscd: PrivatePcscd, uid: 
     """4, 7 and 10 bytes reach the daemon through the real stack, once each."""
     before = len(at_work.events("tap"))
     told = hold(at_work, pcscd, uid, "--reader", "front-in")
-    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    assert (told.returncode, told.stdout, told.stderr) == (0, "held to front-in for 1 s, and read\n", "")
     tap = at_work.wait_event("tap", before + 1)
     assert (tap["card"], tap["reader"], tap["verdict"]) == (card, "front-in", "grant")
     assert len(at_work.events("tap")) == before + 1
@@ -77,7 +77,7 @@ def test_the_answer_to_reset_is_the_one_asked_for(at_work: HostRig, pcscd: Priva
 @pytest.mark.parametrize(
     ("uid", "reader", "told"),
     [
-        ("0102030", "front-in", "hexadecimal"),
+        ("0102030", "front-in", "UID: found something else, expected pairs of hex digits"),
         ("01020304", "back-door", "such as: front-in, till-1, Virtual PCD 00 00"),
         ("0102030405", "front-in", "found 5 bytes, expected 4, 7 or 10"),
     ],
@@ -89,6 +89,28 @@ def test_what_cannot_be_held_is_refused(
     held = hold(at_work, pcscd, uid, "--reader", reader)
     assert (held.returncode, held.stdout) == (64, "")
     assert told in held.stderr
+
+
+@pytest.mark.parametrize("held_s", ["-1", "nan", "1e9"])
+def test_a_time_that_is_none_is_refused(at_work: HostRig, held_s: str) -> None:
+    """It is said before a card is inserted."""
+    held = at_work.viipe("virtual-card", "01020304", "--reader", "front-in", "--hold-s", held_s)
+    assert (held.returncode, "--hold-s: found" in held.stderr) == (64, True)
+
+
+def test_a_card_that_nobody_reads_is_said(at_work: HostRig, pcscd: PrivatePcscd) -> None:
+    """Held so shortly that pcscd does not look in between, it is no silent success."""
+    held = hold(at_work, pcscd, "01020304", "--reader", "front-in", "--hold-s", "0.001")
+    assert (held.returncode, "nobody read the card" in held.stderr) in {(1, True), (0, False)}
+
+
+def test_cards_one_right_after_another_are_all_read(at_work: HostRig, pcscd: PrivatePcscd) -> None:
+    """Commands typed in a row lose no tap: the next card comes when the reader was seen empty."""
+    before = len(at_work.events("tap"))
+    for uid in ("01020304", "04010203040506", "01020304"):
+        assert hold(at_work, pcscd, uid, "--reader", "front-in").returncode == 0
+    at_work.wait_event("tap", before + 3)
+    assert [tap["card"] for tap in at_work.events("tap")[before:]] == ["C-4", "C-7", "C-4"]
 
 
 def test_no_virtual_reader_there_is_said(at_work: HostRig) -> None:
