@@ -2,6 +2,7 @@
 
 import argparse
 import faulthandler
+import gc
 import os
 import queue
 import signal
@@ -45,6 +46,7 @@ def perform(arguments: argparse.Namespace) -> int:
     threading.excepthook = lambda failure: host.failed(failure.exc_value or failure.exc_type())
     try:
         host.start()
+        gc.freeze()  # what stands now stands till the end: no collection need walk it while a pupil waits
         log.info("running", host=config.host.name, readers=len(config.readers))
         notifier.ready()
         return _watch(host, arguments, signals, notifier, log)
