@@ -102,6 +102,7 @@ class Manager:
         self._changed = threading.Condition()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
+        path.chmod(0o777)  # a daemon that gives up root must still reach it, as it does systemd's own
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -82,7 +83,8 @@ def test_run_as_root_it_acts_as_the_owner(idle: HostRig) -> None:
     idle.feed()
     idle.start()
     assert idle.process is not None
-    status = dict(line.split(":\t", 1) for line in open(f"/proc/{idle.process.pid}/status").read().splitlines())  # noqa: PTH123, SIM115  one file of proc(5)
+    told = Path(f"/proc/{idle.process.pid}/status").read_text().splitlines()
+    status = dict(line.split(":	", 1) for line in told)
     assert status["Uid"].split() == ["65534"] * 4
     idle.stop()
     assert {(path.stat().st_uid, path.stat().st_gid) for path in idle.state_dir.iterdir()} == {(65534, 65534)}
