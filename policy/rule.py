@@ -88,7 +88,7 @@ class Rule:
 
     @property
     def counts(self) -> bool:
-        """Whether the rule asks how often and when its holder was served before: only then is usage kept and read."""
+        """Whether the rule asks how often and when its holder was served before: only then is usage read."""
         return self.per_day is not None or bool(self.per_day_by_kind) or self.repeat_s > 0
 
 

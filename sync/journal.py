@@ -1,8 +1,8 @@
 """The journal: every event of this host, in order, durable before anybody acts on it (DESIGN.md §2.3 to §2.6, §3).
 
 An event's key is (host, epoch, seq); `seq` is gapless within an epoch and given inside the transaction. A new epoch begins where
-continuity cannot be vouched for: after an error on a sync, or after a damaged file was quarantined. Once a commit has failed for
-another reason than a full disk, nothing is written until `recover` has reopened and verified the file.
+continuity cannot be vouched for: after an error on a sync, after a damaged file was quarantined, or when the host's name changed.
+Once a commit has failed for another reason than a full disk, nothing is written until `recover` has reopened and verified the file.
 """
 
 import errno

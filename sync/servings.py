@@ -35,7 +35,7 @@ class _Count:
 
 
 class Servings:
-    """Counts of servings by day, place and holder. The one who leads a commit reads and writes it; nobody else does."""
+    """Counts of servings by day, place and holder. The one who leads a commit writes it; while the disk fails, the ring reads it."""
 
     def __init__(self, boot: Boot) -> None:
         """Begin empty."""
