@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from daemon.short_path import short_path
+
 NAME: Final = "control.sock"
 TIMEOUT_S: Final = 2.0
 _QUESTION_BYTES: Final = 64
@@ -27,7 +29,8 @@ class ControlServer:
         self._answers = answers
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(str(self._path))
+        with short_path(self._path) as name:
+            self._socket.bind(name)
         self._path.chmod(0o600)
         self._socket.listen(8)
         self._thread = threading.Thread(target=self._work, name="control", daemon=True)
@@ -59,7 +62,8 @@ def ask(state_dir: Path, question: str) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(TIMEOUT_S)
         try:
-            connection.connect(str(state_dir / NAME))
+            with short_path(state_dir / NAME) as name:
+                connection.connect(name)
             connection.sendall(question.encode() + b"\n")
             answer = b""
             while not answer.endswith(b"\n") and len(answer) < _ANSWER_BYTES:

@@ -22,9 +22,9 @@ from outputs.worker import OutputWorker
 from readers.reader import Presented, now_ns
 from sync import site_key
 from sync.cache import CardCache
-from sync.event import Event, EventKind, utc_text
 from sync.faults import JournalFault
 from sync.journal import Journal
+from sync.wire.event import Event, EventKind, utc_text
 
 KEEP_DAYS: Final = 90  # as long as nothing is uploaded, events are kept here alone
 STOP_WITHIN_S: Final = 3.0  # of the five that a stop may take

@@ -14,9 +14,9 @@ from daemon.clock import HostClock
 from policy.model import ClockTrust
 from sync import journal_file
 from sync.cache import CardCache
-from sync.event import system_event
 from sync.faults import JournalFault
 from sync.journal import Journal
+from sync.wire.event import system_event
 
 ROUND_S: Final = 0.2
 IDLE_AFTER_S: Final = 1.0

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from policy.model import Card, Decision, Kind, Tap
 from policy.rule import Per, Rule
-from sync.event import Event, EventKind, Serving, place_of, utc_text
+from sync.wire.event import Event, EventKind, Serving, place_of, utc_text
 
 
 def serving_of(tap: Tap, card: Card | None, rule: Rule, day: date) -> Serving | None:

@@ -26,9 +26,9 @@ from policy.rule import Rule
 from policy.uid import UidError, canonical
 from readers.reader import Presented, now_ns
 from sync.cache import CardCache
-from sync.event import Event, Outcome, Serving, outcome_event
 from sync.faults import JournalFault
 from sync.journal import Journal, Transaction
+from sync.wire.event import Event, Outcome, Serving, outcome_event
 
 TAP_ID_BYTES: Final = 16
 UsageOf = Callable[[Serving, datetime], Usage]

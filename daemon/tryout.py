@@ -25,8 +25,8 @@ from policy.reasons import Reason
 from readers.private_pcscd import PrivatePcscd
 from readers.reader import ReaderFault
 from readers.virtual_card import FIRST_PORT, VirtualCard
-from sync.event import EventKind
 from sync.journal_reading import read_events
+from sync.wire.event import EventKind
 
 VIIPE: Final = Path(sys.executable).with_name("viipe")
 SAMPLES: Final = Path(__file__).parent / "samples" / "cards.csv"

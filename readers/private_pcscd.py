@@ -31,6 +31,9 @@ PORT_TRIES: Final = 8
 START_S: Final = 5.0
 STOP_S: Final = 2.0
 POLL_S: Final = 0.002
+SOCKET_PATH_BYTES: Final = 107  # unix(7): sun_path, its closing zero left out
+_FOLDER: Final = "viipe-pcscd-"
+_SOCKET: Final = "pcscd.comm"
 
 _INIT_FAILED: Final = "init failed"  # how pcscd's log says that a driver did not take its reader
 # stdin becomes fd 3 (where sd_listen_fds looks), LISTEN_PID must be the pid that pcscd itself will have, and pcscd
@@ -59,6 +62,15 @@ class ReaderEntry:
         )
 
 
+def _own_folder() -> Path:
+    """Make a folder where a socket's path fits; a long TMPDIR leaves no room, and /tmp is there on each machine."""
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
+    if len(bytes(folder / _SOCKET)) <= SOCKET_PATH_BYTES:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix=_FOLDER, dir="/tmp"))  # noqa: S108  mkdtemp makes it ours alone
+
+
 class Pcscd:
     """One pcscd process over the given reader entries; its socket's path outlives restarts.
 
@@ -67,10 +79,10 @@ class Pcscd:
 
     def __init__(self, entries: Sequence[ReaderEntry] = ()) -> None:
         """Lay out `folder` (taken away again by `close`); nothing runs before `start`."""
-        self.folder = Path(tempfile.mkdtemp(prefix="viipe-pcscd-"))
+        self.folder = _own_folder()
         self._entries_folder = self.folder / "readers"
         self._entries_folder.mkdir()
-        self.socket_path = self.folder / "pcscd.comm"
+        self.socket_path = self.folder / _SOCKET
         self.log_path = self.folder / "pcscd.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.set_entries(entries)

@@ -12,10 +12,10 @@ from typing import Final
 
 from policy.model import Card
 from sync import current
-from sync.card_row import COLUMNS, DIGEST_MODULUS, CardRow, mark_of, row_digest, to_card
 from sync.current import Current
 from sync.faults import CacheFault
-from sync.site_key import SiteKey
+from sync.wire.card_key import SiteKey
+from sync.wire.card_row import COLUMNS, DIGEST_MODULUS, CardRow, mark_of, row_digest, to_card
 
 SCHEMA_VERSION: Final = 1
 _FIND: Final = f"SELECT {', '.join(COLUMNS)} FROM cards WHERE key = ?"  # noqa: S608  our own column names

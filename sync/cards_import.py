@@ -12,11 +12,11 @@ from sqlite_utils import Database
 
 from sync import current
 from sync.cache import SCHEMA_VERSION, CacheInfo, describe
-from sync.card_row import COLUMNS, DIGEST_MODULUS, to_row_and_digest
 from sync.cards_file import ListedCard, parse
 from sync.durable import move_file
 from sync.faults import BadRow, CacheFault, CardsFileFault
-from sync.site_key import SiteKey
+from sync.wire.card_key import SiteKey
+from sync.wire.card_row import COLUMNS, DIGEST_MODULUS, to_row_and_digest
 
 LISTED_BAD_ROWS: Final = 1000
 _BATCH_ROWS: Final = 5000

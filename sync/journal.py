@@ -17,18 +17,6 @@ from typing import Any, Final
 
 from policy.model import Usage
 from sync import journal_file, log_check, salvage
-from sync.event import (
-    GENESIS,
-    Event,
-    EventKind,
-    Outcome,
-    Serving,
-    canonical,
-    chained,
-    identity,
-    outcome_event,
-    utc_text,
-)
 from sync.faults import JournalFault, JournalFull
 from sync.group_commit import GroupCommit
 from sync.journal_reading import (
@@ -45,6 +33,18 @@ from sync.journal_reading import (
 from sync.log_check import LogState
 from sync.ring import Ring, Waiting
 from sync.servings import Boot, Servings
+from sync.wire.event import (
+    GENESIS,
+    Event,
+    EventKind,
+    Outcome,
+    Serving,
+    canonical,
+    chained,
+    identity,
+    outcome_event,
+    utc_text,
+)
 
 COMMITS_PER_CHECKPOINT: Final = 200  # four pages a commit at the most: the laid log of 1,018 frames is never outgrown
 PRUNED_AT_ONCE: Final = 500  # a tap that arrives meanwhile waits for so many deletions and no more

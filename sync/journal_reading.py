@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from sync import journal_file, salvage
-from sync.event import GENESIS, Event, chained, from_utc_text, utc_text
 from sync.faults import JournalFault
 from sync.servings import Boot, Servings
+from sync.wire.event import GENESIS, Event, chained, from_utc_text, utc_text
 
 NAME: Final = "journal.db"
 READ_BACK: Final = (

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from policy.model import Usage
-from sync.event import Event, Serving
 from sync.servings import Boot
+from sync.wire.event import Event, Serving
 
 MOST_KEPT: Final = 1000
 UsageOf = Callable[[Serving, datetime], Usage]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from sync.durable import sync_folder
-from sync.event import GENESIS, chained
 from sync.journal_file import connect_reading
+from sync.wire.event import GENESIS, chained
 
 SOUND_FROM: Final = "sound_from"  # the first id after the damage: from there on the chain must hold without a gap
 Row = tuple[int, bytes, bytes]

@@ -11,7 +11,7 @@ from sys import intern
 from typing import Final
 
 from policy.model import Usage
-from sync.event import Event, Serving, from_utc_text, place_of, serving_told
+from sync.wire.event import Event, Serving, from_utc_text, place_of, serving_told
 
 MOST_DAYS: Final = 8  # today, and what wrong clocks have left; the day least lately served at goes first
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 from config import host as host_file
 from daemon.commands.moment import parse_moment
 from daemon.owner import act_as_owner
-from sync.event import utc_text
 from sync.journal_reading import NAME, read_events
+from sync.wire.event import utc_text
 
 FOLLOW_EVERY_S: Final = 0.2
 

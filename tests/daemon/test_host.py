@@ -11,8 +11,8 @@ from config.host import HostConfig, parse
 from daemon.control import NotRunning, ask
 from daemon.host import Host
 from daemon.sole import AlreadyRuns
-from sync.event import Event, utc_text
 from sync.journal_reading import NAME, read_events
+from sync.wire.event import Event, utc_text
 from tests.rig.parts import MONDAY_NOON, ONE_CARD, feed, heard_log, open_journal
 
 HEAD = '[host]\nname = "{name}"\ntimezone = "Europe/Tallinn"\nstate_dir = "{folder}"\n'

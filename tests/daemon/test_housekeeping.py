@@ -14,10 +14,10 @@ from daemon.housekeeping import CLOCK_EVERY_S, IDLE_AFTER_S, PRUNE_EVERY_S, RECO
 from policy.model import ClockTrust
 from sync import site_key
 from sync.cache import CardCache
-from sync.event import utc_text
 from sync.journal import Journal
 from sync.journal_file import BALLAST
 from sync.journal_reading import read_events
+from sync.wire.event import utc_text
 from tests.rig.parts import MONDAY_NOON, ONE_CARD, Entry, fail_the_disk, feed, heard_log, open_journal
 
 KEEP_DAYS = 7

@@ -9,7 +9,7 @@ from daemon.tap_record import serving_of, tap_event
 from policy.model import Card, Decision, Direction, Kind, State, Tap, Verdict
 from policy.reasons import Flag, Reason
 from policy.rule import Per, Rule
-from sync.event import FIELDS, Event, Serving, canonical
+from sync.wire.event import FIELDS, Event, Serving, canonical
 from tests.rig.parts import MONDAY_NOON
 
 TAP = Tap(bytes(range(16)), "till-1", "canteen", None, bytes.fromhex("EBF2CE70"), 1)

@@ -20,8 +20,8 @@ from policy.reasons import Flag, Reason
 from policy.rule import parse_rule
 from policy.uid import UidForm
 from readers.reader import Presented
-from sync.event import Event
 from sync.journal_reading import read_events
+from sync.wire.event import Event
 from tests.rig.parts import MONDAY_NOON, fail_the_disk, feed, heard_log, open_journal, standing_clock
 
 CARDS = """\

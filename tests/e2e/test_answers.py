@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from policy.uid import all_forms
-from sync.event import FIELDS
+from sync.wire.event import FIELDS
 from tests.rig.host_rig import (
     CLOSED,
     EXPIRED,

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def test_a_daemon_ends_when_its_starter_is_killed() -> None:
     if alive:
         os.kill(int(pid), signal.SIGKILL)
     assert not alive
+
+
+def test_a_long_temporary_folder_hinders_no_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket's path has room for 107 bytes: where the user's folder is longer, /tmp serves."""
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with PrivatePcscd() as pcscd:
+        assert len(readers_of(pcscd)) == 2
+    assert list(long.iterdir()) == []
 
 
 @needs_another_user

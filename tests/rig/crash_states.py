@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sync.event import EventKind
+from sync.wire.event import EventKind
 from tests.rig.disk import Content, Disk, State
 from tests.rig.reopened import CardsFound, JournalFound, reopen_cards, reopen_journal
 from tests.rig.syscalls import Operation, Said, Sync, Write

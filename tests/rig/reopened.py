@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from sync import cache, current, site_key
 from sync.cache import CardCache
-from sync.event import EventKind
 from sync.faults import StoreFault
 from sync.journal import Journal
 from sync.journal_reading import NAME, read_events, verify
 from sync.servings import Boot
+from sync.wire.event import EventKind
 
 BOOT: Final = Boot("the-boot-after", lambda: 1)
 Event = Mapping[str, Any]

@@ -26,8 +26,8 @@ from outputs.worker import OutputWorker
 from readers.reader import Presented, now_ns
 from sync import site_key
 from sync.cache import CardCache
-from sync.event import EventKind
 from sync.journal import Journal, Transaction, Work
+from sync.wire.event import EventKind
 from tests.rig import school
 
 STOP_S: Final = 1.0

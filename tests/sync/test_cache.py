@@ -18,7 +18,7 @@ from sync.cache import CacheRefused, CardCache, describe, describe_serving, impo
 from sync.cards_file import COLUMNS
 from sync.cards_import import import_cards
 from sync.faults import CacheFault
-from sync.site_key import SiteKey
+from sync.wire.card_key import SiteKey
 
 KEY = SiteKey(bytes(range(32)))
 OTHER_KEY = SiteKey(bytes(32))
@@ -286,7 +286,7 @@ DESCRIPTORS = """
 import json, os, resource, sys
 from pathlib import Path
 from sync.cache import CardCache
-from sync.site_key import SiteKey
+from sync.wire.card_key import SiteKey
 
 state_dir, uid, said = Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), {}
 cache = CardCache(state_dir, SiteKey(bytes(range(32))))

@@ -18,7 +18,7 @@ from sync.cache import CacheInfo, CardCache, verify
 from sync.cards_file import COLUMNS
 from sync.cards_import import LISTED_BAD_ROWS, import_cards
 from sync.faults import CardsFileFault
-from sync.site_key import SiteKey
+from sync.wire.card_key import SiteKey
 
 KEY = SiteKey(bytes(range(32)))
 HEADER = ",".join(COLUMNS) + "\n"
@@ -207,7 +207,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from sync.cards_import import import_cards
-from sync.site_key import SiteKey
+from sync.wire.card_key import SiteKey
 HEADER, state_dir, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 def _lines():
     yield HEADER.encode() + b"\\n"

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from policy.model import Usage
-from sync.event import GENESIS, Event, EventKind, Serving, canonical
 from sync.faults import JournalFault
 from sync.journal import COMMITS_PER_CHECKPOINT, Journal, Transaction
 from sync.journal_file import WAL_BYTES
 from sync.journal_reading import READ_BACK, read_events, verify
 from sync.servings import Boot
+from sync.wire.event import GENESIS, Event, EventKind, Serving, canonical
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2026, 9, 1)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sync.event import EventKind
 from sync.journal import Journal
 from sync.journal_file import (
     BALLAST,
@@ -24,6 +23,7 @@ from sync.journal_file import (
 )
 from sync.journal_reading import verify
 from sync.servings import Boot
+from sync.wire.event import EventKind
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,6 @@ from typing import cast
 
 import pytest
 
-from sync.event import GENESIS, Event, EventKind, Serving, chained
 from sync.faults import JournalFault
 from sync.journal import Journal, Transaction
 from sync.journal_file import connect_reading
@@ -27,6 +26,7 @@ from sync.journal_reading import (
     verify_chain,
 )
 from sync.servings import Boot
+from sync.wire.event import GENESIS, Event, EventKind, Serving, chained
 
 DAY = date(2026, 9, 1)
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)

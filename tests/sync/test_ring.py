@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from policy.model import Usage
-from sync.event import Event, EventKind, Serving
 from sync.journal import Journal, Transaction
 from sync.ring import MOST_KEPT, Ring, UsageOf
 from sync.servings import Boot, Servings
+from sync.wire.event import Event, EventKind, Serving
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 PERSON = Serving(date(2026, 9, 1), "canteen", "person 1")

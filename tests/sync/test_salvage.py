@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import pytest
 
-from sync.event import Event, EventKind
 from sync.faults import JournalFault
 from sync.journal import Journal, Transaction
 from sync.journal_reading import read_events, verify
 from sync.salvage import latest, quarantine
 from sync.servings import Boot
+from sync.wire.event import Event, EventKind
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 NEXT_DAY = datetime(2026, 9, 2, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.model import Usage
-from sync.event import Event, EventKind, Serving, canonical
 from sync.servings import MOST_DAYS, Boot, Servings
+from sync.wire.event import Event, EventKind, Serving, canonical
 
 DAY = date(2026, 9, 1)
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)

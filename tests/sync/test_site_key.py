@@ -11,7 +11,8 @@ from sync import current
 from sync.cards_file import COLUMNS
 from sync.cards_import import import_cards
 from sync.faults import KeyFault
-from sync.site_key import KEY_BYTES, SiteKey, load, load_or_make
+from sync.site_key import load, load_or_make
+from sync.wire.card_key import KEY_BYTES, SiteKey
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "card_key.json").read_text(encoding="utf-8")

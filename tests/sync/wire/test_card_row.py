@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.model import Card, Kind, State
-from sync.card_row import COLUMNS, CardRow, mark_of, row_digest, to_card, to_row, to_row_and_digest
 from sync.faults import CacheFault
+from sync.wire.card_row import COLUMNS, CardRow, mark_of, row_digest, to_card, to_row, to_row_and_digest
 
 KEY = bytes(range(16))
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync.event import (
+from sync.wire.event import (
     FIELDS,
     GENESIS,
     EventKind,
@@ -20,7 +20,7 @@ from sync.event import (
     utc_text,
 )
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "event.json").read_text(encoding="utf-8"))
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "event.json").read_text(encoding="utf-8"))
 TAP: dict[str, Any] = VECTORS["chain"][0]["event"]
 
 

@@ -1,0 +1,1 @@
+"""The API that hosts speak (DESIGN.md §4), described by its own OpenAPI document."""

@@ -1,0 +1,1 @@
+"""The commands of `viipe-registry`, a module each."""

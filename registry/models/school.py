@@ -1,0 +1,98 @@
+"""A school, which is one site: the audience of what is published, and the bounds of what its people may see and do."""
+
+import secrets
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from registry.models.choices import CardKind, Role
+from sync.wire.card_key import KEY_BYTES
+
+
+def new_site_key() -> bytes:
+    """Return 32 random bytes: the key under which this school's hosts hold its cards."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def closing_roles() -> list[str]:
+    """Return who may close a card unless the school says otherwise: the IT worker (T24)."""
+    return [Role.IT]
+
+
+class School(models.Model):
+    """A school. Its `code` is the audience of its signed documents and never changes."""
+
+    code = models.SlugField(_("code"), unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    timezone = models.CharField(_("time zone"), max_length=64, default="Europe/Tallinn")
+    site_key = models.BinaryField(default=new_site_key, editable=False)
+    roles_that_close = models.JSONField(_("who may close a card"), default=closing_roles)
+    keep_events_days = models.PositiveIntegerField(_("days that events are kept"), default=92)
+    removal_limit_percent = models.PositiveIntegerField(
+        _("share of removals that an import may propose, in percent"), default=10, validators=[MaxValueValidator(100)]
+    )
+    final_grade = models.PositiveSmallIntegerField(_("final grade"), default=12)
+    lends_forgotten = models.BooleanField(_("substitutes are lent for forgotten cards too"), default=True)
+    max_loan_days = models.PositiveIntegerField(_("days that a substitute is lent at the most"), null=True, blank=True)
+    substitute_fee_cents = models.PositiveIntegerField(_("fee for a lost substitute, in cents"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("school")
+        verbose_name_plural = _("schools")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CardProduct(models.Model):
+    """A make of card that a school knows, such as its own e-card or an ISIC, and how long one is valid (V3.*; DOMAIN.md, trap 6).
+
+    `years` is the number of school years, None until leaving. An order from `counts_from_month` on counts for the coming school
+    year; validity ends on `end_day`.`end_month` of its last year.
+    """
+
+    school = models.ForeignKey(School, models.CASCADE, related_name="products", verbose_name=_("school"))
+    code = models.SlugField(_("code"))
+    name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=16, choices=CardKind.choices, default=CardKind.PERSONAL)
+    years = models.PositiveSmallIntegerField(_("school years of validity"), null=True, blank=True)
+    counts_from_month = models.PositiveSmallIntegerField(
+        _("month from which an order counts for the coming year"),
+        default=8,
+        validators=[MinValueValidator(1), MaxValueValidator(12)],
+    )
+    end_month = models.PositiveSmallIntegerField(
+        _("last month"), default=12, validators=[MinValueValidator(1), MaxValueValidator(12)]
+    )
+    end_day = models.PositiveSmallIntegerField(
+        _("last day"), default=31, validators=[MinValueValidator(1), MaxValueValidator(31)]
+    )
+    is_banks = models.BooleanField(_("its life cycle is the bank's"), default=False)
+
+    class Meta:
+        verbose_name = _("card product")
+        verbose_name_plural = _("card products")
+        constraints = [models.UniqueConstraint(fields=["school", "code"], name="one_product_per_code")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.school.code})"
+
+
+class Membership(models.Model):
+    """As what a user of the back office serves a school. One may serve several, and in several ways."""
+
+    school = models.ForeignKey(School, models.CASCADE, related_name="memberships", verbose_name=_("school"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
+    role = models.CharField(_("role"), max_length=16, choices=Role.choices)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [models.UniqueConstraint(fields=["school", "user", "role"], name="one_membership_per_role")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()}, {self.school}"

@@ -1,0 +1,1 @@
+"""Persons and their stays: rosters brought in, leavings proposed, classes rolled over."""
