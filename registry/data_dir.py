@@ -8,9 +8,10 @@ secure = true                                     # reached by HTTPS, through a 
 
 import os
 import secrets
+import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -33,7 +34,6 @@ class Settings:
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     language: str = "et"
     secure: bool = False
-    unknown: tuple[str, ...] = field(default=())
 
 
 def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -56,7 +56,9 @@ def read_settings(folder: Path) -> Settings:
     ]
     if faults:
         raise SettingsFault("\n".join(sorted(faults)))
-    return Settings(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
+    if "hosts" in table:
+        table["hosts"] = tuple(table["hosts"])
+    return Settings(**table)
 
 
 _EXPECTED: Final = {
@@ -108,13 +110,13 @@ def secret(folder: Path, name: str, length_bytes: int) -> bytes:
     path = folder / name
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = folder / f"{name}.{os.getpid()}"
-        made.touch(mode=0o600)
-        made.write_bytes(secrets.token_bytes(length_bytes))
+        descriptor, made = tempfile.mkstemp(dir=folder, prefix=f"{name}.")  # its owner's alone
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(length_bytes))
         try:
             os.link(made, path)
         except FileExistsError:
             pass  # the other was quicker: its secret holds
         finally:
-            made.unlink()
+            os.unlink(made)  # noqa: PTH108  mkstemp names it by a text
     return path.read_bytes()

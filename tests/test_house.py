@@ -9,16 +9,17 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[1]
-FLOORS: Final = ("policy", "readers", "outputs", "sync", "config", "daemon")
-OURS: Final = frozenset({*FLOORS, "registry", "bench"})  # DESIGN.md §1: no package that we use installs one of these
+FLOORS: Final = ("policy", "readers", "outputs", "sync", "config", "daemon", "registry")
+OURS: Final = frozenset({*FLOORS, "bench"})  # DESIGN.md §1: no package that we use installs one of these
 BESIDES: Final = frozenset({"vectors", "simulation", "crash", "e2e", "rig", "systemd"})  # tests of no single module
+WRITTEN_BY_DJANGO: Final = "migrations"
 GATHERERS: Final = frozenset({"conftest.py"})
 
 
 def modules(folder: Path) -> Iterator[Path]:
     """Give the Python files below a folder, by their path there."""
     for path in sorted(folder.rglob("*.py")):
-        if "__pycache__" not in path.parts:
+        if not {"__pycache__", WRITTEN_BY_DJANGO} & set(path.parts):
             yield path.relative_to(folder)
 
 

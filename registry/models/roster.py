@@ -27,7 +27,7 @@ class RosterImport(models.Model):
 
 
 class LeavingProposal(models.Model):
-    """An enrolment that a roster no longer has. Somebody accepts or declines it: absence never ends a stay by itself (DOMAIN.md, trap 7)."""
+    """An enrolment that a roster no longer has. Somebody decides: absence never ends a stay by itself (trap 7)."""
 
     enrolment = models.ForeignKey(
         Enrolment, models.CASCADE, related_name="leaving_proposals", verbose_name=_("enrolment")
@@ -47,7 +47,7 @@ class LeavingProposal(models.Model):
 
 
 class Rollover(models.Model):
-    """The turn of the class year (DOMAIN.md, trap 7): planned for a day, seen before, undone if need be. `plan` is one entry an enrolment."""
+    """The turn of the class year (DOMAIN.md, trap 7): planned for a day, seen before, undone if need be."""
 
     school = models.ForeignKey(School, models.CASCADE, related_name="rollovers", verbose_name=_("school"))
     day = models.DateField(_("first day of the new classes"))
