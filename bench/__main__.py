@@ -20,6 +20,12 @@ BENCHES: Final = {
     "memory": "memory",
     "start": "start",
     "import": "cards_import",
+    "first-sync": "first_sync",
+    "delta": "delta",
+    "closing": "closing",
+    "linked": "linked",
+    "ingest": "ingest",
+    "claims": "claims",
 }
 FOLDER: Final = Path("var/bench")
 

@@ -1,7 +1,6 @@
 """A verified delta into a million cards, durable: what a closed card costs a host, over a raw write of the same disk."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Final
@@ -10,9 +9,11 @@ from bench import site
 from bench.figure import RATIO, Figure, Timed, p50
 from bench.floor import RawDisk
 from bench.plan import Plan
+from sync.link.snapshot_file import SnapshotFile
 from sync.published import FETCHED, PublishedCache
 from sync.wire import delta as deltas
 from sync.wire import document, trust
+from sync.wire.pace import Paced
 from sync.wire.trust import Trusted
 
 NAME: Final = "delta"
@@ -67,18 +68,16 @@ def measure(plan: Plan) -> list[Figure]:
     return figures
 
 
-def first_synced(
-    plan: Plan, cards: int, state_dir: Path, read_step: Callable[[], object] = lambda: None
-) -> tuple[PublishedCache, Trusted]:
-    """Open a signed snapshot, verify it and let it serve in `state_dir`: what a first sync does after the network."""
+def first_synced(plan: Plan, cards: int, state_dir: Path) -> tuple[PublishedCache, Trusted]:
+    """Open a signed snapshot, verify it and let it serve in `state_dir`: all that a first sync does after the network."""
     published = site.published(plan, cards)
     trusted = site.trusted_nothing()
     cache = PublishedCache(state_dir)
-    raw = state_dir / FETCHED
-    with published.path.open("rb") as source, raw.open("wb") as sink:
+    with published.path.open("rb") as source:
         header = document.verified(document.read_envelope(source.read), trusted.root)
         trusted = trust.admit(trusted, header, site.ISSUED)
-        document.open_body(header, source.read, sink.write)
-        read_step()
-    cache.install(raw, header, site.KEY.fingerprint, lambda: None)
+        with SnapshotFile(state_dir / FETCHED, header.raw_bytes) as file:
+            document.open_body(header, Paced(source.read), file.write)
+            file.finish()
+            cache.install(file.path, header, site.KEY.fingerprint, lambda: None)
     return cache, trusted

@@ -69,7 +69,7 @@ class Pipe:
 class RunningHost:
     """`viipe run` from its spawning (`spawned_ns`) to its end; `strike` tells of each command."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what differs from one measurement to another
         self,
         state_dir: Path,
         viipe: Sequence[str],
@@ -77,12 +77,14 @@ class RunningHost:
         reader: str,
         environ: Mapping[str, str],
         tap_on_start: bool = False,
+        registry_url: str | None = None,
     ) -> None:
         """Lay out the host's file; nothing runs before the `with`."""
         self.strike = Pipe(state_dir / "strike")
-        self._file = state_dir / "host.toml"
+        self.file = state_dir / "host.toml"
         told = {"state_dir": state_dir, "reader": reader, "pipe": self.strike.path}
-        self._file.write_text(_FILE.format(**told, tap_on_start=str(tap_on_start).lower()), encoding="utf-8")
+        fed = f'\n[registry]\nurl = "{registry_url}"\n' if registry_url else ""
+        self.file.write_text(_FILE.format(**told, tap_on_start=str(tap_on_start).lower()) + fed, encoding="utf-8")
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = state_dir / "notify"
         address.unlink(missing_ok=True)
@@ -98,9 +100,7 @@ class RunningHost:
         """Spawn it."""
         with self._log_path.open("wb") as log:
             self.spawned_ns = now_ns()
-            self.process = subprocess.Popen(
-                [*self._viipe, "run", "--config", self._file], env=self._environ, stderr=log
-            )
+            self.process = subprocess.Popen([*self._viipe, "run", "--config", self.file], env=self._environ, stderr=log)
         return self
 
     def __exit__(

@@ -29,13 +29,13 @@ def measure(plan: Plan) -> list[Figure]:
         RunningHost(state_dir, viipe, reader=rig.names[0], environ=rig.environ()) as host,
     ):
         host.await_reading()
-        at_start = _held_mb(host.pid)
+        at_start = held_mb(host.pid)
         for _ in range(plan.taps or TAPS):
             rig.insert(0, uid(random.randrange(cards)))
             host.strike.heard_ns()
             rig.remove(0)
             time.sleep(LIFTED_S)
-        held = _held_mb(host.pid)
+        held = held_mb(host.pid)
     return [
         Figure(NAME, "tap process, PSS", held["Pss"], "MB", GOAL_MB, "what others map too counts in shares"),
         Figure(NAME, "tap process, resident in all (RSS)", held["Rss"], "MB"),
@@ -43,7 +43,7 @@ def measure(plan: Plan) -> list[Figure]:
     ]
 
 
-def _held_mb(pid: int) -> dict[str, float]:
+def held_mb(pid: int) -> dict[str, float]:
     """Return the sums of proc(5)'s smaps_rollup in MB (10⁶ bytes)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
     fields = (line.split() for line in lines)

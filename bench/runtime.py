@@ -4,17 +4,17 @@ The repository's environment has the tools too, and a library that finds one of 
 Memory and start are therefore measured in this one.
 """
 
-import re
 import shutil
 import venv
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from typing import Final
 
+from packaging.requirements import Requirement
+
 from bench.plan import Plan
 
 ROOT: Final = Path(__file__).parent.parent
-_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _IN_SITE: Final = "site-packages"
 
 
@@ -43,9 +43,10 @@ def _needed(name: str) -> dict[str, Distribution]:
     waiting = [name]
     while waiting:
         for requirement in distribution(waiting.pop()).requires or ():
-            match = _NAME.match(requirement)
-            if match is None or ";" in requirement or match[0] in found or match[0] == "pip":
+            needed = Requirement(requirement)
+            if needed.name in found or needed.name == "pip":
                 continue
-            found[match[0]] = distribution(match[0])
-            waiting.append(match[0])
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                found[needed.name] = distribution(needed.name)
+                waiting.append(needed.name)
     return found
