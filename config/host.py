@@ -32,6 +32,7 @@ _LATER_OUTPUTS: Final = ("gpio", "serial-relay", "command", "osdp")
 
 PULSE_S: Final = 3.0
 MAX_PULSE_S: Final = 15.0
+QUOTA_DEADLINE_MS: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,15 @@ class HostSection:
 
 @dataclass(frozen=True, slots=True)
 class RegistrySection:
-    """Where the registry answers; no slash at the end."""
+    """Where the registry answers; no slash at the end.
+
+    `ca` is a file of the only authorities whose certificates are trusted (PEM); None trusts the machine's. `quota_deadline_ms` is how
+    long a tap waits for what other tills served.
+    """
 
     url: str
+    ca: Path | None = None
+    quota_deadline_ms: int = QUOTA_DEADLINE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +181,12 @@ def _host(value: object) -> HostSection:
 
 
 def _registry(value: object) -> RegistrySection:
-    return RegistrySection(**fields(checks.table(value), {"url": checks.url}, required={"url"}))
+    by_name: dict[str, Check[Any]] = {
+        "url": checks.url,
+        "ca": checks.absolute_path,
+        "quota_deadline_ms": checks.whole(10, 2000),
+    }
+    return RegistrySection(**fields(checks.table(value), by_name, required={"url"}))
 
 
 # Readers and outputs: what all kinds have, and what each kind has beside it

@@ -19,6 +19,8 @@ EXIT_FAULT: Final = 1
 # Name on the command line, module, what it does.
 COMMANDS: Final = (
     ("run", "run", "read cards and decide, until stopped"),
+    ("link", "link", "keep what the host holds equal with the registry, until stopped"),
+    ("enrol", "enrol", "make this host one of a registry's, by a one-time code"),
     ("check-config", "check_config", "check a host's file and list every fault in it"),
     ("readers", "readers", "list the readers of this machine and which of the host's readers each is"),
     ("taps", "taps", "show each card that is held to a reader, in every form of its UID"),

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from config.host import HostConfig
 from daemon.clock import SYNCED, believed_moment
@@ -15,11 +15,12 @@ from policy.model import ClockTrust
 from readers.pcsc import list_readers
 from readers.pcsc_context import PcscdUnreachable
 from readers.reader import ReaderFault
-from sync import cache, current, journal_reading, site_key
+from sync import cache, cache_file, current, journal_reading, site_key
 from sync.faults import CacheFault, JournalFault, KeyFault
 
 LOW_DISK_BYTES: Final = 256 << 20
 NO_DISK_BYTES: Final = 16 << 20
+LONG_SILENCE_S: Final = 3600
 
 
 class Level(IntEnum):
@@ -88,6 +89,8 @@ def _daemon(config: HostConfig) -> Iterator[Finding]:
         yield Finding(
             "settings", Level.FAILURE, told["config_fault"], "viipe check-config, then systemctl reload viipe"
         )
+    if told["link"]:
+        yield _link(config, told["link"])
     if told["journal"]["fault"]:
         yield Finding(
             "recording",
@@ -95,6 +98,36 @@ def _daemon(config: HostConfig) -> Iterator[Finding]:
             told["journal"]["fault"],
             "see the disk; the daemon goes on by itself when it can write",
         )
+
+
+def _link(config: HostConfig, told: Mapping[str, Any]) -> Finding:
+    """Judge the way to the registry: without it all decisions go on, so that nothing of it is a failure."""
+    if told["fault"]:
+        return Finding("registry", Level.WARNING, told["fault"], _remedy(told["fault"]))
+    if told["version"] is None:
+        enrolled = (config.host.state_dir / "enrolment.json").exists()
+        mend = "see that `viipe link` runs: systemctl status viipe-link" if enrolled else "viipe enrol URL CODE"
+        return Finding("registry", Level.WARNING, "has fed nothing yet; the host's own file serves", mend)
+    age_s = told["data_age_s"] or 0
+    found = f"version {told['version']}, last heard {age_s} s ago, {told['backlog']} events not uploaded"
+    if age_s > LONG_SILENCE_S:
+        mend = "see the network, and that `viipe link` runs: systemctl status viipe-link"
+        return Finding("registry", Level.WARNING, found, mend)
+    return Finding("registry", Level.OK, found)
+
+
+def _remedy(fault: str) -> str:
+    """Say what to do about a fault of the link's, by what it speaks of."""
+    text = fault.lower()
+    known = (
+        ("certificate", "renew the registry's certificate, or name its authority in [registry] ca"),
+        ("revoked", "the registry has revoked this host: enrol it anew with viipe enrol URL CODE"),
+        ("enrol", "viipe enrol URL CODE, with a code from viipe-registry enrol-code"),
+        ("clock", "let the machine synchronise: timedatectl set-ntp true"),
+    )
+    return next(
+        (mend for word, mend in known if word in text), "see the network, and the link's log: journalctl -u viipe-link"
+    )
 
 
 def _clock(config: HostConfig) -> Iterator[Finding]:
@@ -153,10 +186,10 @@ def _site_key(config: HostConfig) -> Iterator[Finding]:
 
 def _cards(config: HostConfig) -> Iterator[Finding]:
     state_dir = config.host.state_dir
-    mend = "feed the host: viipe cards import CARDS.csv"
+    mend = "viipe link fetches them anew" if config.registry else "feed the host: viipe cards import CARDS.csv"
     try:
         serving = current.read(state_dir).serving
-        info = cache.verify(state_dir / serving) if serving else None
+        info = cache_file.verify(state_dir / serving) if serving else None
     except CacheFault as fault:
         yield Finding("cards", Level.FAILURE, str(fault), mend)
         return

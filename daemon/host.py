@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from structlog.typing import FilteringBoundLogger
 
@@ -14,7 +15,9 @@ from config.host import HostConfig, OutputConfig, ReaderConfig
 from daemon import build
 from daemon.clock import HostClock, boot, latest
 from daemon.control import ControlServer
+from daemon.fact_desk import FactDesk
 from daemon.housekeeping import Housekeeping
+from daemon.link_watch import LinkWatch
 from daemon.reader_worker import ReaderState, ReaderWorker
 from daemon.sole import only_daemon
 from daemon.tap_way import TapWay
@@ -22,6 +25,7 @@ from outputs.worker import OutputWorker
 from readers.reader import Presented, now_ns
 from sync import site_key
 from sync.cache import CardCache
+from sync.facts import Facts
 from sync.faults import JournalFault
 from sync.journal import Journal
 from sync.wire.event import Event, EventKind, utc_text
@@ -42,13 +46,27 @@ class Host:
         self._started_ns = now_ns()
         state_dir = config.host.state_dir
         self._sole = only_daemon(state_dir)
-        self._cache = CardCache(state_dir, site_key.load_or_make(state_dir))
+        self._cache = CardCache(state_dir, site_key.load_or_make(state_dir), partial(site_key.load, state_dir))
         self._journal = Journal(state_dir, config.host.name, boot())
+        registry = config.registry
+        self._link = LinkWatch(state_dir, boot(), registry.quota_deadline_ms) if registry else None
+        self._facts = Facts()
         info = self._cache.info
         self._clock = HostClock(latest(self._journal.last_time, info.imported_at if info else None))
         self._outputs = {each.name: _output_worker(each) for each in config.outputs}
         settings = build.settings(config, self._outputs)
-        self._way = TapWay(cache=self._cache, journal=self._journal, clock=self._clock, settings=settings, log=log)
+        if self._link and (vouched := self._link.vouched()):
+            self._clock.vouch(*vouched)
+        self._way = TapWay(
+            cache=self._cache,
+            journal=self._journal,
+            clock=self._clock,
+            settings=settings,
+            log=log,
+            link=self._link,
+            facts=self._facts,
+        )
+        self._desk = FactDesk(self._journal, self._facts, self._clock, self._zone)
         self._house = Housekeeping(
             journal=self._journal,
             cache=self._cache,
@@ -56,6 +74,8 @@ class Host:
             state_dir=state_dir,
             keep_days=KEEP_DAYS,
             log=log,
+            link=self._link,
+            facts=self._facts,
         )
         self._readers = {each.name: self._reader_worker(each) for each in config.readers}
         self._control: ControlServer | None = None
@@ -68,7 +88,12 @@ class Host:
         except JournalFault as fault:
             self._log.error("grants without an outcome", why=str(fault))
         try:
-            self._control = ControlServer(self.config.host.state_dir, {"status": self.status})
+            self._facts.rebuild(self._journal.waiting_facts())
+        except JournalFault as fault:
+            self._log.error("facts noted here cannot be read", why=str(fault))
+        answers = {"status": lambda _question: self.status(), "fact": self._desk.answer}
+        try:
+            self._control = ControlServer(self.config.host.state_dir, answers)
         except OSError as error:
             self._log.error("status cannot be asked for", why=error.strerror)
         for reader in self._readers.values():
@@ -77,8 +102,8 @@ class Host:
 
     def reload(self, config: HostConfig) -> None:
         """Take over a changed file: readers and outputs that did not change go on untouched, and nothing moves."""
-        if (config.host.name, config.host.state_dir) != (self.config.host.name, self.config.host.state_dir):
-            self.config_fault = "host.name and host.state_dir change at a restart only"
+        if _fixed(config) != _fixed(self.config):
+            self.config_fault = "host.name, host.state_dir and [registry] change at a restart only"
             self._log.error("not reloaded", why=self.config_fault)
             return
         old = self.config
@@ -146,6 +171,12 @@ class Host:
             "cards": None
             if info is None
             else {"version": info.version, "cards": info.cards, "imported_at": utc_text(info.imported_at)},
+            "rules": {
+                "of": "host file" if self._cache.documents is None else "registry",
+                "version": info.version if info and self._cache.documents is not None else None,
+            },
+            "link": self._link_status(self._link) if self._link else None,
+            "facts_waiting": len(self._facts),
             "journal": {
                 "epoch": self._journal.epoch,
                 "seq": self._journal.seq,
@@ -155,6 +186,26 @@ class Host:
             },
             "clock": {"time": utc_text(self._clock.moment().at), "trust": self._clock.moment().trust},
         }
+
+    def _link_status(self, link: LinkWatch) -> dict[str, object]:
+        """Tell how the way to the registry is. Nothing of it ever stops a tap."""
+        info, report = self._cache.info, link.report
+        issued_at = info.imported_at if info and info.generation is not None else None
+        age_h = link.data_age_h(self._clock.moment().at, issued_at)
+        uploaded_id = self._house.uploaded_id()
+        return {
+            "heard_at": utc_text(report.heard_at) if report.heard_at else None,
+            "data_age_s": None if age_h is None else round(age_h * 3600),
+            "version": info.version if info and info.generation is not None else None,
+            "generation": info.generation if info else None,
+            "backlog": self._journal.last_id - (uploaded_id or 0),
+            "is_backlog_known": uploaded_id is not None,
+            "fault": report.fault,
+        }
+
+    def _zone(self) -> ZoneInfo:
+        told = self._cache.documents
+        return (told.zone if told else None) or self.config.host.timezone
 
     def presented(self, reader: ReaderConfig, presented: Presented) -> None:
         """Take a tap its way."""
@@ -194,12 +245,17 @@ class Host:
         return {
             "kind": kind,
             "time": utc_text(at),
-            "service_day": at.astimezone(self.config.host.timezone).date().isoformat(),
+            "service_day": at.astimezone(self._zone()).date().isoformat(),
             "reader": reader.name,
             "service": reader.service,
             "direction": reader.direction,
             "detail": why,
         }
+
+
+def _fixed(config: HostConfig) -> tuple[object, ...]:
+    """Return what a running host cannot change: the link beside it has read it, too."""
+    return config.host.name, config.host.state_dir, config.registry
 
 
 def _output_worker(config: OutputConfig) -> OutputWorker:

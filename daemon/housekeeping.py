@@ -1,19 +1,22 @@
-"""What a host does between taps: checkpoints, recovery after a disk fault, pruning, ballast, and looking at its clock."""
+"""What a host does between taps: checkpoints, recovery after a disk fault, pruning, ballast, its clock, and what the link tells."""
 
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import HostClock
+from daemon.fact_desk import settled_id
+from daemon.link_watch import LinkWatch
 from policy.model import ClockTrust
 from sync import journal_file
 from sync.cache import CardCache
+from sync.facts import Facts
 from sync.faults import JournalFault
 from sync.journal import Journal
 from sync.wire.event import system_event
@@ -23,6 +26,8 @@ IDLE_AFTER_S: Final = 1.0
 RECOVER_EVERY_S: Final = 1.0
 CLOCK_EVERY_S: Final = 60.0
 PRUNE_EVERY_S: Final = 3600.0
+LINK_EVERY_S: Final = 1.0
+KEEP_UPLOADED_DAYS: Final = 7  # what the registry has is kept here so long
 ROOM_FOR_BALLAST_BYTES: Final = 64 << 20
 
 
@@ -38,9 +43,16 @@ class Housekeeping:
         state_dir: Path,
         keep_days: int,
         log: FilteringBoundLogger,
+        link: LinkWatch | None = None,
+        facts: Facts | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep the parts; nothing runs before `start`."""
+        """Keep the parts; nothing runs before `start`. `link` is None for a host without a registry.
+
+        `keep_days` is how long events are kept that the registry does not have.
+        """
+        self._link = link
+        self._facts = Facts() if facts is None else facts
         self._journal = journal
         self._cache = cache
         self._clock = clock
@@ -52,7 +64,7 @@ class Housekeeping:
         self._stopping = threading.Event()
         self._last_id = journal.last_id
         self._moved_s = monotonic_s()
-        self._due_s = dict.fromkeys(("recover", "clock", "prune", "ballast"), 0.0)
+        self._due_s = dict.fromkeys(("recover", "clock", "prune", "ballast", "link"), 0.0)
         self._thread = threading.Thread(target=self._work, name="housekeeping", daemon=True)
 
     def start(self) -> None:
@@ -76,6 +88,8 @@ class Housekeeping:
             self._note(told)
         if self._is_due("clock", CLOCK_EVERY_S):
             self._look_at_clock()
+        if self._is_due("link", LINK_EVERY_S):
+            self._look_at_link()
         if self._journal.fault is not None:
             if self._is_due("recover", RECOVER_EVERY_S):
                 self._recover()
@@ -107,6 +121,41 @@ class Housekeeping:
         if info := self._cache.info:
             self._clock.rise_to(info.imported_at)
 
+    def _look_at_link(self) -> None:
+        """Take up what the link tells, if it tells anything new, and let go of facts that the registry's data hold by now."""
+        if self._link is not None and self._link.look():
+            if vouched := self._link.vouched():
+                self._clock.vouch(*vouched)
+            self._leave_used_numbers(self._link)
+        if len(self._facts):
+            self._settle_facts()
+
+    def _leave_used_numbers(self, link: LinkWatch) -> None:
+        """Begin a new epoch where the registry has events of ours that are not here: this host was restored from an image of before."""
+        regressed = link.report.regressed
+        if regressed is None:
+            return
+        try:
+            has_begun = self._journal.leave_epoch(regressed.epoch)
+        except JournalFault as fault:
+            self._log.error("no new epoch", why=str(fault))  # the next report, or the recovery of the disk, brings it
+            return
+        if has_begun:
+            told = (
+                f"the registry has events up to {regressed.epoch}/{regressed.seq} that this journal does not have: the host was restored"
+                f" from an older image; epoch {self._journal.epoch} begins"
+            )
+            self._log.error("mended", what=told)
+            self._note(told)
+
+    def _settle_facts(self) -> None:
+        settled = settled_id(self._journal, self._facts, self._link.report if self._link else None, self._cache.info)
+        if settled and self._facts.drop(settled):
+            try:
+                self._journal.settle_facts(settled)
+            except JournalFault as fault:  # they come back at the next start, and are let go again
+                self._log.error("facts not settled", why=str(fault))
+
     def _is_idle(self) -> bool:
         now_s = self._monotonic_s()
         if self._journal.last_id != self._last_id:
@@ -128,6 +177,13 @@ class Housekeeping:
         else:
             self._log.warning("journal recovered", epoch=self._journal.epoch, waiting=len(self._journal.ring))
             self._pour_ring()
+            self._read_facts()
+
+    def _read_facts(self) -> None:
+        try:
+            self._facts.rebuild(self._journal.waiting_facts())
+        except JournalFault as fault:
+            self._log.error("facts noted here cannot be read", why=str(fault))
 
     def _pour_ring(self) -> None:
         """An empty piece of work has the ring poured: what waits goes ahead of it."""
@@ -149,8 +205,24 @@ class Housekeeping:
         moment = self._clock.moment()
         if moment.trust is ClockTrust.WRONG:
             return
-        pruned, before = 0, moment.at - timedelta(days=self._keep_days)
-        while not self._stopping.is_set() and (some := self._journal.prune(before)):
+        uploaded_id = self.uploaded_id()
+        if uploaded_id is not None:
+            self._prune_before(moment.at, KEEP_UPLOADED_DAYS, uploaded_id)
+        lost = self._prune_before(moment.at, self._keep_days, None)
+        if lost and self._link is not None:
+            told = f"{lost} events older than {self._keep_days} days are gone, and the registry never took them"
+            self._log.error("pruned unsent", what=told)
+            self._note(told)
+
+    def _prune_before(self, now: datetime, keep_days: int, up_to_id: int | None) -> int:
+        pruned, before = 0, now - timedelta(days=keep_days)
+        while not self._stopping.is_set() and (some := self._journal.prune(before, up_to_id)):
             pruned += some
         if pruned:
-            self._log.info("pruned", events=pruned, older_than_days=self._keep_days)
+            self._log.info("pruned", events=pruned, older_than_days=keep_days)
+        return pruned
+
+    def uploaded_id(self) -> int | None:
+        """Return the id of the last event that the registry has, None where it said nothing of ours."""
+        mark = self._link.report.watermark if self._link else None
+        return self._journal.id_of(mark.epoch, mark.seq) if mark else None

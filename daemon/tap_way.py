@@ -6,7 +6,7 @@ used and what is written cannot disagree; outputs move on threads of their own, 
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -15,20 +15,24 @@ from zoneinfo import ZoneInfo
 from structlog.typing import FilteringBoundLogger
 
 from config.host import ReaderConfig
+from daemon.basis import Basis, basis
 from daemon.clock import HostClock, circumstances
+from daemon.link_watch import LinkWatch
 from daemon.tap_record import serving_of, tap_event
 from outputs.output import Command
 from outputs.worker import OutputWorker
 from policy.calendar import Calendar
-from policy.decide import decide
-from policy.model import Card, Decision, Tap, Usage, Verdict
+from policy.clock import Moment
+from policy.decide import asks_quota, decide
+from policy.model import Circumstances, Decision, Tap, Usage, Verdict
 from policy.rule import Rule
 from policy.uid import UidError, canonical
 from readers.reader import Presented, now_ns
 from sync.cache import CardCache
+from sync.facts import Facts
 from sync.faults import JournalFault
 from sync.journal import Journal, Transaction
-from sync.wire.event import Event, Outcome, Serving, outcome_event
+from sync.wire.event import Event, Outcome, Serving, outcome_event, system_event
 
 TAP_ID_BYTES: Final = 16
 UsageOf = Callable[[Serving, datetime], Usage]
@@ -64,10 +68,17 @@ class TapWay:
         clock: HostClock,
         settings: Settings,
         log: FilteringBoundLogger,
+        link: LinkWatch | None = None,
+        facts: Facts | None = None,
         now_ns: Callable[[], int] = now_ns,
     ) -> None:
-        """Take the parts; `now_ns` reads the boot-time clock. `settings` may be replaced between taps."""
+        """Take the parts; `now_ns` reads the boot-time clock. `settings` may be replaced between taps.
+
+        `link` is None for a host without a registry.
+        """
         self.settings = settings
+        self._link = link
+        self._facts = Facts() if facts is None else facts
         self._cache = cache
         self._journal = journal
         self._clock = clock
@@ -75,32 +86,63 @@ class TapWay:
         self._now_ns = now_ns
 
     def take(self, reader: ReaderConfig, presented: Presented) -> Decision | None:
-        """Answer one presentation. None where the bytes are no UID in the form that this reader is said to write."""
+        """Answer one presentation. None where there is none to give: the bytes are no UID in this reader's form, or the office asked."""
         settings = self.settings
         try:
             uid = canonical(reader.uid_form, presented.uid)
         except UidError as error:
             self._log.warning("unreadable", reader=reader.name, why=str(error))
             return None
+        if self._link is not None and self._link.report.desk and self._is_for_the_office(self._link, reader, uid):
+            return None
         tap = Tap(
             secrets.token_bytes(TAP_ID_BYTES), reader.name, reader.service, reader.direction, uid, presented.seen_ns
         )
-        answered = self._recorded(tap, self._cache.find(uid), reader, settings)
+        answered = self._recorded(tap, self._gathered(tap, settings), reader)
         if answered.decision.verdict is Verdict.GRANT:
             self._act(answered.event, settings)
         self._tell(answered)
         return answered.decision
 
-    def _recorded(self, tap: Tap, card: Card | None, reader: ReaderConfig, settings: Settings) -> Answered:
+    def _is_for_the_office(self, link: LinkWatch, reader: ReaderConfig, uid: bytes) -> bool:
+        """Give the card to whoever waits for one at the office, instead of deciding: nothing moves, and nobody is told whose it is."""
+        at = self._clock.moment().at
+        request = link.desk_request(at)
+        if request is None:
+            return False
+        failure = link.answer_desk(request, uid)
+        if failure is None:
+            self._log.info("card read for the office", reader=reader.name)
+            self.note({**system_event("card read for the office", at=at), "reader": reader.name})
+        else:
+            self._log.error("card not sent to the office", reader=reader.name, why=failure)
+        return True
+
+    def _gathered(self, tap: Tap, settings: Settings) -> Basis:
+        """Gather what the tap is decided on. Where it would be one of so many servings a day, the registry is asked about other tills.
+
+        That is done here, on the reader's own worker and before the transaction: no other reader waits (DESIGN.md §2.2).
+        """
+        gathered = basis(self._cache.gather(tap.uid), tap.service, settings, self._facts)
+        if self._link is None or gathered.issued_at is None or gathered.card is None:
+            return gathered
+        if gathered.rule.limit(gathered.card.kind) is None:
+            return gathered
+        _, now, _, decision = self._considered(tap, gathered, self._journal.ring.usage)
+        if not asks_quota(decision, gathered.card, gathered.rule, now):
+            return gathered
+        return replace(gathered, quota=self._link.claim(tap, gathered.card, now.service_day.isoformat()))
+
+    def _recorded(self, tap: Tap, given: Basis, reader: ReaderConfig) -> Answered:
         """Decide and make it durable together; where the disk refuses, decide what may be done without it (DESIGN.md §2.4)."""
         answer: list[Answered] = []
 
         def decide_and_append(transaction: Transaction) -> None:
-            answer[:] = [self._decided(tap, card, reader, settings, transaction.usage)]
+            answer[:] = [self._decided(tap, given, reader, transaction.usage)]
             transaction.append(answer[0].event)
 
         def decide_undurably(usage_of: UsageOf) -> Event:
-            answer[:] = [self._decided(tap, card, reader, settings, usage_of, disk_ok=False)]
+            answer[:] = [self._decided(tap, given, reader, usage_of, disk_ok=False)]
             return answer[0].event
 
         try:
@@ -110,26 +152,32 @@ class TapWay:
             self._journal.ring.decide(decide_undurably)
         return answer[0]
 
-    def _decided(  # noqa: PLR0913  the decision's own arguments, and where usage is read
-        self,
-        tap: Tap,
-        card: Card | None,
-        reader: ReaderConfig,
-        settings: Settings,
-        usage_of: UsageOf,
-        *,
-        disk_ok: bool = True,
-    ) -> Answered:
-        rule = settings.rules[tap.service]
+    def _considered(
+        self, tap: Tap, given: Basis, usage_of: UsageOf, *, disk_ok: bool = True
+    ) -> tuple[Moment, Circumstances, Serving | None, Decision]:
+        """Decide on what was gathered and used; nothing is recorded."""
         moment = self._clock.moment()
-        now = circumstances(moment, settings.zone, settings.calendar, disk_ok=disk_ok)
-        serving = serving_of(tap, card, rule, now.service_day)
-        usage = usage_of(serving, moment.at) if serving and rule.counts else Usage()
-        decision = decide(tap, card, rule, usage, now)
+        now = circumstances(
+            moment,
+            given.zone,
+            given.calendar,
+            groups=given.card.groups if given.card else (),
+            disk_ok=disk_ok,
+            data_age_h=self._link.data_age_h(moment.at, given.issued_at) if self._link else None,
+            quota=given.quota,
+        )
+        serving = serving_of(tap, given.card, given.rule, now.service_day)
+        usage = usage_of(serving, moment.at) if serving and given.rule.counts else Usage()
+        return moment, now, serving, decide(tap, given.card, given.rule, usage, now)
+
+    def _decided(
+        self, tap: Tap, given: Basis, reader: ReaderConfig, usage_of: UsageOf, *, disk_ok: bool = True
+    ) -> Answered:
+        moment, now, serving, decision = self._considered(tap, given, usage_of, disk_ok=disk_ok)
         event = tap_event(
             tap,
-            card,
-            rule,
+            given.card,
+            given.rule,
             decision,
             at=moment.at,
             serving=serving,

@@ -1,16 +1,17 @@
 """What kind of day a date is for a school in Estonia, and which date a moment belongs to.
 
-A date has one day type. The first of these that knows the date gives it: the school's own special days; the public
-holidays; the school's breaks; its weekly timetable. So a holiday within a break is a holiday, and a school that makes
+A date has one day type for a class. The first of these that knows the date gives it: the class's own days; the school's special
+days; the public holidays; the school's breaks; its weekly timetable. So a holiday within a break is a holiday, and a school that makes
 up for a lost day on a Saturday, or works on a holiday, says so with a special day.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from dateutil.easter import easter
@@ -70,15 +71,23 @@ class DateRange:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """One school's year: weekdays with lessons (0 = Monday), breaks, and the days that follow no rule."""
+    """One school's year: weekdays with lessons (0 = Monday), breaks, the days that follow no rule, and those of single classes."""
 
     school_weekdays: frozenset[int] = frozenset(range(5))
     breaks: tuple[DateRange, ...] = ()
     special_days: tuple[tuple[date, DayType], ...] = ()
+    class_days: Mapping[tuple[date, str], DayType] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def day_type(calendar: Calendar, day: date) -> DayType:
-    """Give the one type of a date in this school."""
+def day_type(calendar: Calendar, day: date, groups: Collection[str] = ()) -> DayType:
+    """Give the one type of a date in this school for somebody of these groups, a class among them (DESIGN.md §5).
+
+    Of several classes the first by name speaks, so that the answer is always the same.
+    """
+    if calendar.class_days:
+        for group in sorted(groups):
+            if (day, group) in calendar.class_days:
+                return calendar.class_days[day, group]
     for special_day, special_type in calendar.special_days:
         if special_day == day:
             return special_type
@@ -127,6 +136,29 @@ def parse_calendar(table: Mapping[str, object]) -> Calendar:
     if faults:
         raise Faulty(faults)
     return calendar
+
+
+def parse_class_days(value: object) -> Mapping[tuple[date, str], DayType]:
+    """Read the days of single classes as the registry publishes them; raises Faulty with all that is wrong.
+
+    A list of `{"class": "5b", "day": "2026-12-18", "day_type": "trip"}`.
+    """
+    if not isinstance(value, list):
+        raise Faulty([Fault((), told(value), "a list of days of classes")])
+    days: dict[tuple[date, str], DayType] = {}
+    faults: list[Fault] = []
+    for place, entry in enumerate(value):
+        given = entry if isinstance(entry, Mapping) else {}
+        day, name, kind = _date(given.get("day")), given.get("class"), given.get("day_type")
+        if set(given) != {"class", "day", "day_type"} or day is None or not isinstance(name, str) or not name:
+            faults.append(Fault((place,), told(entry), "a class, a day such as 2026-12-18 and a day_type"))
+        elif not isinstance(kind, str) or kind not in set(DayType):
+            faults.append(Fault((place, "day_type"), told(kind), f"one of {', '.join(DayType)}"))
+        else:
+            days[day, name] = DayType(kind)
+    if faults:
+        raise Faulty(faults)
+    return MappingProxyType(days)
 
 
 def _school_weekdays(value: object, faults: list[Fault]) -> frozenset[int]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from policy.hours import is_open
-from policy.model import Card, Check, Circumstances, ClockTrust, Decision, Direction, State, Tap, Usage, Verdict
+from policy.model import Card, Check, Circumstances, ClockTrust, Decision, Direction, Quota, State, Tap, Usage, Verdict
 from policy.reasons import Flag, Reason
 from policy.rule import Exit, Fallback, PoolCard, Rule, Second
 from policy.uid import is_random
@@ -48,6 +48,15 @@ def _asked(case: Case) -> Iterator[tuple["Question", Reason | None]]:
         yield question, refusal
         if refusal is not None and _meaning(case.rule, refusal) is Verdict.DENY:
             return
+
+
+def asks_quota(decision: Decision, card: Card | None, rule: Rule, now: Circumstances) -> bool:
+    """Whether the registry is to be asked before this answer stands: it would be a serving within a limit of so many a day.
+
+    Whoever is refused anyway, or was served beyond the limit here already, costs no question; neither does a day that is not sure.
+    """
+    is_limited = card is not None and rule.limit(card.kind) is not None
+    return is_limited and decision.reason is Reason.OK and now.clock is not ClockTrust.WRONG
 
 
 def _trail(case: Case) -> tuple[Check, ...]:
@@ -190,6 +199,18 @@ def _per_day_seen(case: Case) -> str:
     return f"served {case.usage.served_today} times today, limit {'none' if limit is None else limit}"
 
 
+def _quota_refusal(case: Case) -> Reason | None:
+    """What was served at tills elsewhere, of which the journal here knows nothing. Never refuse a child for a network, by default."""
+    if case.now.quota is Quota.USED_UP:
+        return Reason.ALREADY_TODAY if _clock_may_refuse(case) else None
+    is_unknown = case.now.quota is Quota.UNKNOWN
+    return Reason.QUOTA_UNKNOWN if is_unknown and case.rule.when_quota_unknown is not Fallback.SERVE_AND_FLAG else None
+
+
+def _quota_seen(case: Case) -> str:
+    return case.now.quota
+
+
 CHECKS: Final = (
     Question("uid", _uid_refusal, _uid_seen),
     Question("known", _known_refusal, _known_seen),
@@ -202,6 +223,7 @@ CHECKS: Final = (
     Question("disk", _disk_refusal, _disk_seen),
     Question("repeat", _repeat_refusal, _repeat_seen),
     Question("per_day", _per_day_refusal, _per_day_seen),
+    Question("quota", _quota_refusal, _quota_seen),
 )
 
 
@@ -241,6 +263,7 @@ def _meaning(rule: Rule, reason: Reason) -> Verdict:
         Reason.POOL_CARD_NOT_LENT: rule.pool_card is PoolCard.ASK,
         Reason.CLOCK_UNTRUSTED: rule.when_clock_untrusted is Fallback.ASK_STAFF,
         Reason.DATA_STALE: rule.when_stale is Fallback.ASK_STAFF,
+        Reason.QUOTA_UNKNOWN: rule.when_quota_unknown is Fallback.ASK_STAFF,
         Reason.DISK_FAILED: rule.when_disk_fails is Fallback.ASK_STAFF,
     }.get(reason, False)
     return Verdict.ASK if asks else Verdict.DENY
@@ -251,6 +274,8 @@ def _standing_flags(case: Case) -> tuple[Flag, ...]:
     flags = _CLOCK_FLAGS[case.now.clock]
     if _is_stale(case):
         flags = (*flags, Flag.DATA_STALE)
+    if case.now.quota is Quota.UNKNOWN:
+        flags = (*flags, Flag.QUOTA_UNKNOWN)
     return flags if case.now.disk_ok else (*flags, Flag.NOT_DURABLE)
 
 

@@ -92,6 +92,15 @@ class ClockTrust(StrEnum):
     WRONG = "wrong"  # impossible; the lower bound stands in for it
 
 
+class Quota(StrEnum):
+    """What the registry said of a limit that several tills share (DESIGN.md §2.2)."""
+
+    NOT_ASKED = "not asked"
+    FREE = "free"
+    USED_UP = "used up"
+    UNKNOWN = "unknown"  # it did not answer in time
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """All that a decision depends on beside card, rule and usage.
@@ -106,6 +115,7 @@ class Circumstances:
     clock: ClockTrust = ClockTrust.VOUCHED
     disk_ok: bool = True
     data_age_h: float | None = None
+    quota: Quota = Quota.NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)

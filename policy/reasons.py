@@ -18,6 +18,7 @@ class Reason(StrEnum):
     OUTSIDE_HOURS = "outside_hours"
     ALREADY_JUST_NOW = "already_just_now"
     ALREADY_TODAY = "already_today"
+    QUOTA_UNKNOWN = "quota_unknown"
     CLOCK_UNTRUSTED = "clock_untrusted"
     DATA_STALE = "data_stale"
     DISK_FAILED = "disk_failed"
@@ -32,6 +33,7 @@ class Flag(StrEnum):
     CLOCK_UNSYNCED = "clock_unsynced"
     CLOCK_UNTRUSTED = "clock_untrusted"
     DATA_STALE = "data_stale"
+    QUOTA_UNKNOWN = "quota_unknown"  # nobody could be asked whether the day's limit is used up at another till
     NOT_DURABLE = "not_durable"
 
 
@@ -49,6 +51,7 @@ PHRASES: dict[Reason, str] = {
     Reason.OUTSIDE_HOURS: "Closed at this hour",
     Reason.ALREADY_JUST_NOW: "Already served just now",
     Reason.ALREADY_TODAY: "Already served today",
+    Reason.QUOTA_UNKNOWN: "Cannot ask the registry: call the staff",
     Reason.CLOCK_UNTRUSTED: "The clock is wrong: call the staff",
     Reason.DATA_STALE: "Card data too old: call the staff",
     Reason.DISK_FAILED: "Storage fault: call the staff",

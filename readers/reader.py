@@ -6,6 +6,9 @@ ReaderFault                  a reader cannot do its work
 │   ├── PcscdUnreachable     there is no PC/SC daemon to call, or it refuses us
 │   ├── ReaderBusy           another program holds the reader for itself
 │   └── CardFault            the card gave no answer, or is gone; the reader is well
+├── DevicePathFault          a configured device path is none that is handed to a library (readers.device_path)
+├── TeachFault                what was said of a known card teaches nothing (readers.teach)
+├── NfcWordsFault            an NFC reader's process says what nobody can understand (readers.nfc_words)
 ├── PcscdFailed              a private pcscd did not start (readers.private_pcscd)
 └── VirtualReaderMissing     no virtual reader takes a virtual card (readers.virtual_card)
 """
@@ -31,11 +34,18 @@ class Presented:
     """One card held to one reader, once: raw bytes as the reader answered.
 
     `seen_ns` is the boot-time clock's reading when the reader's change of status woke us, before the UID was read.
+    `text` is what a reader wrote that writes numbers rather than bytes; `uid` then holds its characters.
     """
 
     uid: bytes
     atr: bytes
     seen_ns: int
+    text: str | None = None
+
+    @property
+    def raw(self) -> bytes | str:
+        """What the reader said, as `policy.uid` takes it."""
+        return self.uid if self.text is None else self.text
 
 
 class Listener(Protocol):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from sync import current
-from sync.cache import SCHEMA_VERSION, CacheInfo, describe
+from sync.cache_file import SCHEMA_VERSION, CacheInfo, describe
 from sync.cards_file import ListedCard, parse
 from sync.durable import move_file
 from sync.faults import BadRow, CacheFault, CardsFileFault

@@ -78,7 +78,8 @@ def switch(state_dir: Path, name: str, version: int) -> None:
     _write(state_dir, Current(serving=name, former=before.serving, version=version))
     for path in state_dir.glob("cache-*.db"):
         if path.name not in {name, before.serving}:
-            path.unlink()  # whoever has it open reads on: the bytes go after the last close
+            for each in (path, *_beside(path)):
+                each.unlink(missing_ok=True)  # whoever has it open reads on: the bytes go after the last close
 
 
 def step_back(state_dir: Path, damaged: str) -> Current:
@@ -90,9 +91,10 @@ def step_back(state_dir: Path, damaged: str) -> Current:
     _write(state_dir, now)
     path = state_dir / damaged
     if path.exists():
-        for older in state_dir.glob("damaged-cache-*.db"):
+        for older in state_dir.glob("damaged-cache-*.db*"):
             older.unlink()  # one is enough to look into; it can be fetched or imported again
-        path.replace(state_dir / f"damaged-{damaged}")
+        for each in (*filter(Path.exists, _beside(path)), path):
+            each.replace(state_dir / f"damaged-{each.name}")
         sync_folder(state_dir)
     return now
 
@@ -110,6 +112,11 @@ def look(state_dir: Path) -> Current:
         return read(state_dir)
     except CacheFault:
         return _newest(state_dir)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """Return the log of a file that is changed in place, and the log's index: without its file neither means anything."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
 
 def _newest(state_dir: Path) -> Current:

@@ -5,7 +5,8 @@ StoreFault
 ├── JournalFault    an event could not be made durable
 │   └── JournalFull     because the disk is full
 ├── KeyFault        the site's key is missing or unusable
-└── CardsFileFault  a cards file with bad rows: nothing is imported
+├── CardsFileFault  a cards file with bad rows: nothing is imported
+└── WireFault       something from the other side that cannot be taken (its own tree: sync/wire/faults.py)
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
 """The journal: every event of this host, in order, durable before anybody acts on it (DESIGN.md §2.3 to §2.6, §3).
 
 An event's key is (host, epoch, seq); `seq` is gapless within an epoch and given inside the transaction. A new epoch begins where
-continuity cannot be vouched for: after an error on a sync, after a damaged file was quarantined, or when the host's name changed.
+continuity cannot be vouched for: after an error on a sync, after a damaged file was quarantined, when the host's name changed, or when
+the registry has events of ours that we do not have: this is a restored image.
 Once a commit has failed for another reason than a full disk, nothing is written until `recover` has reopened and verified the file.
 """
 
-import errno
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -13,13 +13,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from policy.model import Usage
 from sync import journal_file, log_check, salvage
 from sync.faults import JournalFault, JournalFull
 from sync.group_commit import GroupCommit
+from sync.journal_errors import is_ambiguous, is_damage, is_full
 from sync.journal_reading import (
+    FACTS_SETTLED,
     NAME,
     READ_BACK,
     ROWS,
@@ -29,6 +31,7 @@ from sync.journal_reading import (
     sound_from,
     time_of,
     verify_chain,
+    waiting_facts,
 )
 from sync.log_check import LogState
 from sync.ring import Ring, Waiting
@@ -49,22 +52,8 @@ from sync.wire.event import (
 COMMITS_PER_CHECKPOINT: Final = 200  # four pages a commit at the most: the laid log of 1,018 frames is never outgrown
 PRUNED_AT_ONCE: Final = 500  # a tap that arrives meanwhile waits for so many deletions and no more
 _RECENT: Final = 1000  # an outcome follows its grant closely; the ring holds no more
-# Primary result codes (sqlite.org/rescode.html) that tell of the disk or of a lock, not of the file. All others tell of damage.
-_REFUSALS: Final = {
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_AUTH,
-}
-
 Work = Callable[["Transaction"], None]
+T = TypeVar("T")
 
 
 class Transaction:
@@ -110,6 +99,7 @@ class Journal:
     link: bytes
     servings: Servings
     last_time: datetime | None  # of the last event at opening: no moment before it can be now
+    epochs: tuple[tuple[int, int], ...]  # each epoch and the id of its first event, oldest first
 
     def __init__(
         self, state_dir: Path, host: str, boot: Boot, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -130,6 +120,7 @@ class Journal:
         self._mended: list[str] = []
         self._is_open = False
         self.epoch = self.seq = self.last_id = 0
+        self.epochs = ()
         self.link, self.servings, self.last_time = GENESIS, Servings(boot), None
         try:
             self._open()
@@ -151,14 +142,56 @@ class Journal:
         if self._commits_since_checkpoint >= (1 if idle else COMMITS_PER_CHECKPOINT):
             self._group.alone(self._checkpoint)
 
-    def prune(self, before: datetime) -> int:
+    def prune(self, before: datetime, up_to_id: int | None = None) -> int:
         """Take away the oldest events, at most 500 at once, that are of a time before `before`; returns how many.
 
-        The newest event always stays: the chain hangs on it. A disk that refuses is no fault here: what cannot go today can tomorrow.
+        With `up_to_id`, none behind that one goes. The newest event always stays: the chain hangs on it. A disk that refuses is no
+        fault here: what cannot go today can tomorrow.
         """
         pruned: list[int] = []
-        self._group.alone(lambda: pruned.append(self._prune(utc_text(before))))
+        self._group.alone(lambda: pruned.append(self._prune(utc_text(before), up_to_id)))
         return pruned[0]
+
+    def id_of(self, epoch: int, seq: int) -> int | None:
+        """Return the id that an event has or had; None for an epoch or a number that this journal never gave."""
+        epochs = self.epochs
+        for place, (each, first_id) in enumerate(epochs):
+            if each == epoch:
+                following = epochs[place + 1][1] if place + 1 < len(epochs) else self.last_id + 1
+                found = first_id + seq - 1
+                return found if first_id - 1 <= found < following else None
+        return None
+
+    def leave_epoch(self, epoch: int) -> bool:
+        """Begin a new epoch unless a later one than `epoch` has begun already; says whether it did. Raises JournalFault.
+
+        For a host that was restored from an image: numbers that the registry has already are given no second time.
+        """
+        begun: list[bool] = []
+        self._group.alone(lambda: begun.append(self._leave_epoch(epoch)))
+        return begun[0]
+
+    def waiting_facts(self) -> list[tuple[int, Event]]:
+        """Return the facts that were noted and not settled, with their ids, oldest first. Raises JournalFault."""
+        found: list[tuple[int, Event]] = []
+        self._group.alone(lambda: found.extend(self._on_facts(waiting_facts)))
+        return found
+
+    def settle_facts(self, up_to_id: int) -> None:
+        """Write down that the facts up to an event stand in what serves: they need not be remembered here. Raises JournalFault."""
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (FACTS_SETTLED, up_to_id))
+
+        self._group.alone(lambda: self._on_facts(write))
+
+    def _on_facts(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        if self.fault is not None:
+            raise JournalFault(self.fault)
+        try:
+            return act(self.db)
+        except (sqlite3.Error, ValueError) as error:
+            raise JournalFault(f"{self.path}: facts: {error}") from error
 
     def recover(self) -> None:
         """After a fault: close, reopen, verify every page, begin a new epoch. Raises JournalFault while the disk still refuses."""
@@ -213,7 +246,7 @@ class Journal:
         try:
             self._attempt(works)
         except (sqlite3.Error, DamagedJournal) as error:
-            if not (_is_full(error) and self._make_room()):
+            if not (is_full(error) and self._make_room()):
                 raise self._refused(error) from error
             try:
                 self._attempt(works)
@@ -228,7 +261,7 @@ class Journal:
 
     def _refused(self, error: Exception) -> JournalFault:
         """Say that a commit failed. After a full disk the next may succeed; after anything else the file must be looked at first."""
-        if _is_full(error):
+        if is_full(error):
             return JournalFull(f"{self.path}: {error}")
         self.fault = f"{self.path}: {error}"
         return JournalFault(self.fault)
@@ -279,17 +312,18 @@ class Journal:
         try:
             self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except sqlite3.Error as error:
-            if not _is_full(error):
+            if not is_full(error):
                 self.fault = f"{self.path}: {error}"
             return
         self._commits_since_checkpoint = 0
 
-    def _prune(self, before: str) -> int:
+    def _prune(self, before: str, up_to_id: int | None) -> int:
         if self.fault is not None:
             return 0
+        end = self.last_id if up_to_id is None else min(self.last_id, up_to_id + 1)
         try:
             rows = self.db.execute(
-                "SELECT id, event FROM events WHERE id < ? ORDER BY id LIMIT ?", (self.last_id, PRUNED_AT_ONCE)
+                "SELECT id, event FROM events WHERE id < ? ORDER BY id LIMIT ?", (end, PRUNED_AT_ONCE)
             ).fetchall()
             # from the front and without a gap: behind a young event, which a wrong clock made, an old one stays
             old = [(row_id,) for row_id, _ in takewhile(lambda row: time_of(row[1]) < before, rows)]
@@ -317,7 +351,7 @@ class Journal:
                 require(log is not LogState.DAMAGED, "commits in its log are damaged")
                 self._take_up(self._connected(), thorough=thorough, begins_epoch=log is LogState.CUT_OFF)
             except (sqlite3.Error, DamagedJournal, UnicodeDecodeError) as error:
-                if not (_is_damage(error) or (_is_ambiguous(error) and not journal_file.header_fits(self.path))):
+                if not (is_damage(error) or (is_ambiguous(error) and not journal_file.header_fits(self.path))):
                     raise  # the disk or a lock refuses: nothing says that the file is damaged
                 self._salvage(error)
         except (sqlite3.Error, DamagedJournal) as error:
@@ -330,7 +364,7 @@ class Journal:
         try:
             return journal_file.connect(self.path)
         except (sqlite3.Error, OSError) as error:
-            if not ((_is_full(error) or journal_file.lacks_room(self._state_dir)) and self._make_room()):
+            if not ((is_full(error) or journal_file.lacks_room(self._state_dir)) and self._make_room()):
                 raise
             return journal_file.connect(self.path)
 
@@ -348,6 +382,7 @@ class Journal:
             self.seq = self.last_id - first_id + 1
             require(self.seq >= 0, f"epoch {epoch} begins after the last event")
             self.servings, self.last_time = served(db, self.boot)
+            self.epochs = tuple(db.execute("SELECT epoch, first_id FROM epochs ORDER BY epoch"))
             self.epoch, self.db = epoch, db
             if thorough or begins_epoch or epoch == 0 or self._is_renamed(db):
                 self._begin_epoch()
@@ -378,10 +413,23 @@ class Journal:
             saved = salvage.carry_over(aside, db, self._least_epoch())
             self._mended.append(f"{saved} events carried over from {aside.name}")
 
-    def _begin_epoch(self) -> None:
-        self.epoch = self._least_epoch()
-        self.seq = 0
-        self.db.execute("INSERT INTO epochs VALUES (?, ?)", (self.epoch, self.last_id + 1))
+    def _leave_epoch(self, epoch: int) -> bool:
+        if self.fault is not None:
+            raise JournalFault(self.fault)
+        if self.epoch > epoch:
+            return False
+        try:
+            self._begin_epoch(above=epoch)
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+        return True
+
+    def _begin_epoch(self, *, above: int = 0) -> None:
+        """Write it down first: what is in memory changes only with it."""
+        begun = max(self._least_epoch(), above + 1)
+        self.db.execute("INSERT INTO epochs VALUES (?, ?)", (begun, self.last_id + 1))
+        self.epochs = (*self.epochs, (begun, self.last_id + 1))
+        self.epoch, self.seq = begun, 0
 
     def _least_epoch(self) -> int:
         """Epochs grow, and never come again even when all files are lost: the clock's seconds are their floor."""
@@ -394,21 +442,3 @@ _LAST_EPOCH: Final = "SELECT epoch, first_id FROM epochs ORDER BY epoch DESC LIM
 def _last(db: sqlite3.Connection) -> tuple[int, bytes]:
     row: tuple[int, bytes] | None = db.execute("SELECT id, link FROM events ORDER BY id DESC LIMIT 1").fetchone()
     return row or (0, GENESIS)
-
-
-def _code_of(error: Exception) -> int:
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-
-
-def _is_full(error: Exception) -> bool:
-    return _code_of(error) == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether the file is at fault. An error of the sqlite3 module's own, such as a text or a message that is no UTF-8, has no code."""
-    return _code_of(error) not in _REFUSALS
-
-
-def _is_ambiguous(error: Exception) -> bool:
-    """Whether a damaged header could have made SQLite say this."""
-    return _code_of(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}

@@ -4,8 +4,8 @@ A counter on the disk would be a second page in every commit, and could disagree
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from sys import intern
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from policy.model import Usage
 from sync.wire.event import Event, Serving, from_utc_text, place_of, serving_told
 
+MOST_MARKS: Final = 5_000  # of those that can still be taken back
 MOST_DAYS: Final = 8  # today, and what wrong clocks have left; the day least lately served at goes first
 
 
@@ -41,10 +42,13 @@ class Servings:
         """Begin empty."""
         self._boot = boot
         self._days: OrderedDict[str, dict[tuple[str, str], _Count]] = OrderedDict()
+        self._marks: OrderedDict[str, tuple[str, tuple[str, str]]] = OrderedDict()  # what each hand mark counted as
 
     def add(self, event: Event) -> None:
-        """Count an event, if it is a serving; events come in the order of the journal."""
+        """Count an event, if it is a serving or takes one back; events come in the order of the journal."""
         holder = event.get("holder")
+        if event.get("fact") is not None:
+            self._undo(event["fact"])
         if holder is None:
             return
         day, key = str(event["service_day"]), (place_of(event.get("service"), event.get("direction")), str(holder))
@@ -54,6 +58,20 @@ class Servings:
             self._days.popitem(last=False)
         before = counts.get(key)
         counts[key] = _counted(event, before.served if before else 0)
+        if event.get("fact") is not None:
+            self._marks[str(event["tap_id"])] = (day, key)
+            if len(self._marks) > MOST_MARKS:
+                self._marks.popitem(last=False)
+
+    def _undo(self, fact: object) -> None:
+        """Take back what a mark counted as, once."""
+        undoes = fact.get("undoes") if isinstance(fact, Mapping) else None
+        day, key = self._marks.pop(str(undoes), ("", ("", "")))
+        before = self._days.get(day, {}).get(key)
+        if before is not None:
+            self._days[day][key] = replace(before, served=before.served - 1)
+            if before.served == 1:
+                del self._days[day][key]
 
     def usage(self, serving: Serving, now: datetime, uncommitted: Iterable[Event] = ()) -> Usage:
         """Return what the holder had at this place on the day, and how long ago the last was, that day or the day before.

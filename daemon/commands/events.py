@@ -58,7 +58,8 @@ def _bodies(path: Path, *, follow: bool) -> Iterator[bytes]:
 
 def _as_text(event: dict[str, Any]) -> str:
     where = " ".join(str(event[name]) for name in ("reader", "service", "direction") if event[name])
-    what = event["verdict"] or event["outcome"] or event["detail"] or ""
+    fact = event.get("fact") or {}  # events of before there were facts lack the field
+    what = event["verdict"] or event["outcome"] or event["detail"] or fact.get("act") or ""
     reason = f" {event['reason']}" if event["reason"] else ""
     flags = f" ({', '.join(event['flags'])})" if event["flags"] else ""
     card = f" card {event['card']}" if event["card"] else ""

@@ -4,14 +4,17 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from config import host as host_file
 from config.host import HostConfig, ReaderConfig
 from daemon import build
+from daemon.basis import Basis, basis
 from daemon.clock import HostClock, boot, circumstances, latest
 from daemon.commands.moment import parse_moment
+from daemon.link_watch import LinkWatch
 from daemon.owner import act_as_owner
 from daemon.tap_record import serving_of
 from policy.clock import Moment
@@ -21,9 +24,11 @@ from policy.phrases import LANGUAGES, phrase
 from policy.uid import UidError, parse_hex
 from sync import site_key
 from sync.cache import look_up
+from sync.cache_file import Gathered
+from sync.facts import Facts
 from sync.faults import JournalFault
-from sync.journal_reading import NAME, read_servings
-from sync.servings import Servings
+from sync.journal_reading import NAME, read_facts, read_servings
+from sync.servings import Boot, Servings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +50,8 @@ def perform(arguments: argparse.Namespace) -> int:
         print(f"viipe explain: {error}", file=sys.stderr)
         return os.EX_USAGE
     act_as_owner(config.host.state_dir)
-    decision = _decided(config, reader, uid, at)
-    print(json.dumps(_as_table(decision), ensure_ascii=False) if arguments.json else _as_text(decision))
+    decision, whose = _decided(config, reader, uid, at)
+    print(json.dumps(_as_table(decision, whose), ensure_ascii=False) if arguments.json else _as_text(decision, whose))
     return 0
 
 
@@ -57,8 +62,11 @@ def _reader(config: HostConfig, name: str) -> ReaderConfig:
     raise ValueError(f"--reader: found {name}, expected one of {', '.join(each.name for each in config.readers)}")
 
 
-def _decided(config: HostConfig, reader: ReaderConfig, uid: bytes, at: datetime | None) -> Decision:
-    card, info = look_up(config.host.state_dir, site_key.load(config.host.state_dir), uid)
+def _decided(config: HostConfig, reader: ReaderConfig, uid: bytes, at: datetime | None) -> tuple[Decision, str]:
+    state_dir = config.host.state_dir
+    gathered = look_up(state_dir, site_key.load(state_dir), uid)
+    given = basis(gathered, reader.service, build.settings(config, {}), _facts(config))
+    info = gathered.info
     run = replace(boot(), boot_id="") if at else boot()  # another moment is no moment of this run of the machine
     try:
         servings, last_time = read_servings(config.host.state_dir / NAME, run, until=at)
@@ -66,16 +74,46 @@ def _decided(config: HostConfig, reader: ReaderConfig, uid: bytes, at: datetime 
         servings, last_time = Servings(run), None
     clock = HostClock(latest(last_time, info.imported_at if info else None))
     moment = Moment(at, ClockTrust.VOUCHED) if at else clock.moment()
-    now = circumstances(moment, config.host.timezone, config.calendar)
-    rule = build.rules(config)[reader.service]
+    now = circumstances(
+        moment,
+        given.zone,
+        given.calendar,
+        groups=given.card.groups if given.card else (),
+        data_age_h=_data_age_h(config, given, moment, run),
+    )
     tap = Tap(bytes(16), reader.name, reader.service, reader.direction, uid, 0)
-    serving = serving_of(tap, card, rule, now.service_day)
-    usage = servings.usage(serving, moment.at) if serving and rule.counts else Usage()
-    return decide(tap, card, rule, usage, now)
+    serving = serving_of(tap, given.card, given.rule, now.service_day)
+    usage = servings.usage(serving, moment.at) if serving and given.rule.counts else Usage()
+    return decide(tap, given.card, given.rule, usage, now), _whose(gathered, reader.service)
 
 
-def _as_table(decision: Decision) -> dict[str, object]:
+def _facts(config: HostConfig) -> Facts:
+    facts = Facts()
+    with suppress(JournalFault):  # a host that never ran has noted none
+        facts.rebuild(read_facts(config.host.state_dir / NAME))
+    return facts
+
+
+def _data_age_h(config: HostConfig, given: Basis, moment: Moment, run: Boot) -> float | None:
+    if config.registry is None:
+        return None
+    watch = LinkWatch(config.host.state_dir, run, config.registry.quota_deadline_ms)
+    return watch.data_age_h(moment.at, given.issued_at)
+
+
+def _whose(gathered: Gathered, service: str) -> str:
+    """Say whose rule it is, and of which version."""
+    told, info = gathered.documents, gathered.info
+    if told is None or info is None:
+        return "the host's own file"
+    if service not in told.rules:
+        return "the host's own file: the registry publishes none for this service"
+    return f"the registry, version {info.version}"
+
+
+def _as_table(decision: Decision, whose: str) -> dict[str, object]:
     return {
+        "rule_of": whose,
         "verdict": decision.verdict,
         "reason": decision.reason,
         "flags": decision.flags,
@@ -84,8 +122,10 @@ def _as_table(decision: Decision) -> dict[str, object]:
     }
 
 
-def _as_text(decision: Decision) -> str:
+def _as_text(decision: Decision, whose: str) -> str:
     lines = [f"{step.name:<10} {step.saw}: {step.refusal or 'pass'}" for step in decision.trail]
     flags = f" ({', '.join(decision.flags)})" if decision.flags else ""
     phrases = " / ".join(phrase(decision.reason, language) for language in LANGUAGES)
-    return "\n".join([*lines, f"→ {decision.verdict}: {decision.reason}{flags}", f"  {phrases}"])
+    return "\n".join(
+        [f"rule       of {whose}", *lines, f"→ {decision.verdict}: {decision.reason}{flags}", f"  {phrases}"]
+    )

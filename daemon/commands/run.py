@@ -8,7 +8,7 @@ import queue
 import signal
 import sys
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -19,6 +19,9 @@ from daemon.host import Host
 from daemon.log import make_default_log
 from daemon.notify import Notifier, watchdog_interval_s
 from daemon.owner import act_as_owner
+
+if TYPE_CHECKING:
+    from daemon.link_child import LinkChild
 
 ROUND_S: Final = 1.0
 SWITCH_S: Final = 0.0005  # an output's thread need not wait 5 ms for a reader's that still computes
@@ -43,18 +46,34 @@ def perform(arguments: argparse.Namespace) -> int:
     _warn(config, log)
     notifier = Notifier(os.environ)
     host = Host(config, log)
+    link = _link(config, arguments, log)
     threading.excepthook = lambda failure: host.failed(failure.exc_value or failure.exc_type())
     try:
         host.start()
         gc.freeze()  # what stands now stands till the end: no collection need walk it while a pupil waits
         log.info("running", host=config.host.name, readers=len(config.readers))
         notifier.ready()
+        if link is not None:
+            link.start()
         return _watch(host, arguments, signals, notifier, log)
     finally:
         notifier.stopping()
+        if link is not None:
+            link.stop()
         host.stop()
         log.info("stopped")
         writer.close()
+
+
+def _link(config: HostConfig, arguments: argparse.Namespace, log: FilteringBoundLogger) -> "LinkChild | None":
+    """Make the networked process's keeper, where the host has a registry and no service manager keeps that process."""
+    if config.registry is None:
+        return None
+    from daemon import link_child  # noqa: PLC0415  a host without a registry, or under systemd, need not carry it
+
+    if not link_child.is_ours_to_start(os.environ):
+        return None
+    return link_child.LinkChild(link_child.command(arguments.config.absolute()), log)
 
 
 def _watch(

@@ -42,6 +42,9 @@ def _lines(told: dict[str, Any]) -> list[str]:
         if cards
         else "cards: none; feed them with `viipe cards import`"
     )
+    lines.append(_rules_line(told["rules"]))
+    if told["link"]:
+        lines.append(_link_line(told["link"]))
     lines.append(f"journal: epoch {journal['epoch']}, {journal['seq']} events; {journal['fault'] or 'in order'}")
     if journal["waiting_in_memory"] or journal["lost"]:
         lines.append(f"journal: {journal['waiting_in_memory']} events wait in memory, {journal['lost']} were lost")
@@ -49,3 +52,17 @@ def _lines(told: dict[str, Any]) -> list[str]:
     if told["config_fault"]:
         lines.append(f"settings: {told['config_fault']}")
     return lines
+
+
+def _rules_line(rules: dict[str, Any]) -> str:
+    return (
+        "rules: of the host's own file"
+        if rules["version"] is None
+        else f"rules: the registry's, version {rules['version']}"
+    )
+
+
+def _link_line(link: dict[str, Any]) -> str:
+    fault = f"; {link['fault']}" if link["fault"] else ""
+    age = "never heard" if link["data_age_s"] is None else f"last heard {link['data_age_s']} s ago"
+    return f"registry: {age}; {link['backlog']} events not uploaded{fault}"

@@ -1,1 +1,5 @@
-"""What hosts tell: events taken exactly once, facts folded in, quota claimed, and all of it forgotten in time."""
+"""What hosts tell: taken in order and exactly once, folded into the registry's state, kept as long as the school says."""
+
+from registry.events.progress import watermark
+
+__all__ = ["watermark"]

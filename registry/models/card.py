@@ -31,6 +31,9 @@ class Card(models.Model):
     replaces = models.ForeignKey(
         "self", models.PROTECT, related_name="successors", null=True, blank=True, verbose_name=_("replaces")
     )
+    succeeds_because = models.CharField(  # why its predecessor closes when this card is activated (DOMAIN.md, trap 9)
+        _("replaces because"), max_length=16, choices=CloseReason.choices, blank=True
+    )
     ordered_on = models.DateField(_("ordered on"), null=True, blank=True)
     valid_from = models.DateField(_("valid from"), null=True, blank=True)
     valid_until = models.DateField(_("valid until"), null=True, blank=True)

@@ -48,6 +48,10 @@ class Event(models.Model):
             models.Index(fields=["school", "-time"], name="event_by_time"),
             models.Index(fields=["card", "-time"], name="event_by_card"),
             models.Index(fields=["tap_id"], name="event_by_tap"),
+            models.Index(fields=["holder", "service_day"], name="event_by_serving", condition=~models.Q(holder="")),
+            models.Index(
+                fields=["received_at"], name="event_from_ahead", condition=models.Q(time__gt=models.F("received_at"))
+            ),
         ]
 
     def __str__(self) -> str:
@@ -60,26 +64,28 @@ class SetAside(models.Model):
     host = models.ForeignKey(Host, models.CASCADE, related_name="set_aside", verbose_name=_("host"))
     epoch = models.BigIntegerField()
     seq = models.BigIntegerField()
+    branch = models.PositiveIntegerField(default=0)
     body = models.BinaryField()
+    link = models.BinaryField()
     why = models.CharField(_("why"), max_length=300)
     at = models.DateTimeField(_("when"))
 
     class Meta:
         verbose_name = _("event set aside")
         verbose_name_plural = _("events set aside")
-        constraints = [models.UniqueConstraint(fields=["host", "epoch", "seq"], name="set_aside_once")]
+        constraints = [models.UniqueConstraint(fields=["host", "epoch", "seq", "branch"], name="set_aside_once")]
 
     def __str__(self) -> str:
         return f"{self.host} {self.epoch}/{self.seq}"
 
 
 class Gap(models.Model):
-    """Events that a host does not have any more: said, never passed over."""
+    """Events that a host does not have any more: said, never passed over. `last_seq` None is the end of the epoch, wherever that was."""
 
     host = models.ForeignKey(Host, models.CASCADE, related_name="gaps", verbose_name=_("host"))
     epoch = models.BigIntegerField()
     first_seq = models.BigIntegerField()
-    last_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField(null=True)
     at = models.DateTimeField(_("when"))
 
     class Meta:
@@ -87,7 +93,7 @@ class Gap(models.Model):
         verbose_name_plural = _("gaps")
 
     def __str__(self) -> str:
-        return f"{self.host} {self.epoch}/{self.first_seq}-{self.last_seq}"
+        return f"{self.host} {self.epoch}/{self.first_seq}-{self.last_seq or ''}"
 
 
 class Fact(models.Model):

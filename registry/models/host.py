@@ -9,7 +9,7 @@ from registry.models.school import School
 class Host(models.Model):
     """A reader host. `public_key` (Ed25519) signs its requests, `box_key` (X25519) is what secrets for it are sealed to; raw, 32 bytes.
 
-    The watermark is the last event that was taken in order: its epoch, its number in it, and its link (`sync.wire.event`).
+    The watermark is the last event that was taken in order: its epoch, its number in it, its branch, and its link (`sync.wire.event`).
     """
 
     school = models.ForeignKey(School, models.CASCADE, related_name="hosts", verbose_name=_("school"))
@@ -23,6 +23,7 @@ class Host(models.Model):
     held_version = models.BigIntegerField(_("version held"), null=True, editable=False)
     epoch = models.BigIntegerField(default=0, editable=False)
     seq = models.BigIntegerField(default=0, editable=False)
+    branch = models.PositiveIntegerField(default=0, editable=False)
     link = models.BinaryField(default=bytes, editable=False)
 
     class Meta:

@@ -69,6 +69,7 @@ class CardProduct(models.Model):
     end_day = models.PositiveSmallIntegerField(
         _("last day"), default=31, validators=[MinValueValidator(1), MaxValueValidator(31)]
     )
+    ends_with_stage = models.BooleanField(_("not for more years than are left at this stage"), default=False)  # V3.2.2
     is_banks = models.BooleanField(_("its life cycle is the bank's"), default=False)
 
     class Meta:

@@ -19,6 +19,8 @@ class EventKind(StrEnum):
     READER_LOST = "reader_lost"
     READER_BACK = "reader_back"
     SYSTEM = "system"
+    MARK = "mark"  # a person marked a serving by hand
+    LOAN = "loan"  # a person lent a card, took it back or told its loss
 
 
 class Outcome(StrEnum):
@@ -55,6 +57,7 @@ FIELDS: Final = (
     "rule_version",
     "boot_id",
     "boot_ms",
+    "fact",
 )
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":")

@@ -82,6 +82,20 @@ def told(text: str) -> list[tuple[int, str]]:
 # What loads
 
 
+def test_a_registry_may_have_its_own_authority_and_deadline() -> None:
+    """Whose certificates are trusted, and how long a till waits for the other tills, can be said."""
+    text = FIXED.replace("[registry]", '[registry]\nca = "/etc/viipe/ca.pem"\nquota_deadline_ms = 300')
+    assert parse(text).registry == RegistrySection("http://127.0.0.1:8440", Path("/etc/viipe/ca.pem"), 300)
+    assert parse(FIXED).registry == RegistrySection("http://127.0.0.1:8440", None, 150)
+
+
+@pytest.mark.parametrize("line", ['ca = "ca.pem"', "quota_deadline_ms = 5", "quota_deadline_ms = 60000"])
+def test_a_registrys_keys_are_checked(line: str) -> None:
+    """A path that depends on who starts the host, and a wait of a minute at a till, are faults."""
+    with pytest.raises(ConfigError):
+        parse(FIXED.replace("[registry]", f"[registry]\n{line}"))
+
+
 def test_the_fixed_file_loads_as_it_stands() -> None:
     """The file of DESIGN.md §7 becomes the configuration it means; its one warning is that of its local services."""
     config = parse(FIXED)

@@ -2,13 +2,15 @@
 
 import threading
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from daemon.clock import HostClock, boot, circumstances
+from daemon.clock import SYNCED, HostClock, believed_moment, boot, circumstances
 from policy.calendar import Calendar, DayType
 from policy.clock import Moment
-from policy.model import ClockTrust
+from policy.model import ClockTrust, Quota
 from tests.rig.parts import MONDAY_NOON
+from tests.rig.told_link import tell
 
 TALLINN = ZoneInfo("Europe/Tallinn")
 
@@ -102,3 +104,75 @@ def test_a_special_day_of_the_calendar_counts() -> None:
     """The host's calendar gives the day's type."""
     calendar = Calendar(special_days=((date(2026, 11, 23), DayType.TRIP),))
     assert circumstances(Moment(MONDAY_NOON, ClockTrust.VOUCHED), TALLINN, calendar).day_type is DayType.TRIP
+
+
+class Vouching:
+    """A host's clock beside a registry that vouches for another time."""
+
+    def __init__(self) -> None:
+        self.wall = MONDAY_NOON
+        self.up_ms = 1_000_000
+        self.synced = False
+        self.clock = HostClock(
+            MONDAY_NOON, wall=lambda: self.wall, vouched=lambda: self.synced, boot_ms=lambda: self.up_ms
+        )
+
+    def trust(self) -> tuple[datetime, ClockTrust]:
+        """Return the moment."""
+        moment = self.clock.moment()
+        return moment.at, moment.trust
+
+
+def test_the_registrys_time_goes_before_a_wall_clock_that_nobody_vouches_for() -> None:
+    """Its signed time is told by the boot clock: stepping the wall clock, and one that cannot be, change nothing."""
+    house = Vouching()
+    house.clock.vouch(90_000, house.up_ms + 60_000)
+    assert house.trust() == (MONDAY_NOON + timedelta(seconds=90), ClockTrust.VOUCHED)
+    house.wall = datetime(1970, 1, 1, tzinfo=UTC)
+    house.up_ms += 30_000
+    assert house.trust() == (MONDAY_NOON + timedelta(seconds=120), ClockTrust.VOUCHED)
+
+
+def test_the_registrys_word_is_good_for_a_while() -> None:
+    """When its time is over the wall clock is gone by again, unsynced, with all that is known to have passed."""
+    house = Vouching()
+    house.clock.vouch(0, house.up_ms + 60_000)
+    house.up_ms += 60_000
+    house.wall += timedelta(seconds=60)
+    assert house.trust()[1] is ClockTrust.VOUCHED
+    house.up_ms += 1
+    assert house.trust() == (MONDAY_NOON + timedelta(seconds=60), ClockTrust.UNSYNCED)
+
+
+def test_the_machines_own_synchronisation_goes_first() -> None:
+    """Where timesyncd stands behind the wall clock the registry is not asked."""
+    house = Vouching()
+    house.synced = True
+    house.clock.look_for_synchronisation()
+    house.clock.vouch(90_000, house.up_ms + 60_000)
+    assert house.trust() == (MONDAY_NOON, ClockTrust.VOUCHED)
+
+
+def test_a_cards_class_may_have_a_day_of_its_own() -> None:
+    """The day's type is that of the card's groups; age and quota are handed on."""
+    calendar = Calendar(class_days={(MONDAY_NOON.date(), "5b"): DayType.TRIP})
+    moment = Moment(MONDAY_NOON, ClockTrust.VOUCHED)
+    trip = circumstances(moment, TALLINN, calendar, groups={"5b"}, data_age_h=2.0, quota=Quota.FREE)
+    assert (trip.day_type, trip.data_age_h, trip.quota) == (DayType.TRIP, 2.0, Quota.FREE)
+    assert circumstances(moment, TALLINN, calendar).day_type is not DayType.TRIP
+
+
+def test_one_who_is_not_the_daemon_hears_the_links_word_too(tmp_path: Path) -> None:
+    """Commands judge the time as the daemon does: a registry that vouches in this run of the machine is believed."""
+    tell(
+        tmp_path,
+        boot_id=boot().boot_id,
+        clock_offset_ms=7_200_000,
+        clock_vouched_until_boot_ms=boot().now_ms() + 60_000,
+    )
+    moment = believed_moment(tmp_path)
+    assert moment.trust is ClockTrust.VOUCHED
+    ahead_s = (moment.at - datetime.now(UTC)).total_seconds()
+    assert SYNCED.exists() or 7000 < ahead_s < 7300
+    tell(tmp_path, boot_id="another", clock_offset_ms=0, clock_vouched_until_boot_ms=2**60)
+    assert SYNCED.exists() or believed_moment(tmp_path).trust is ClockTrust.UNSYNCED

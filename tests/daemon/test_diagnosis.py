@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from config.host import HostConfig, parse
-from daemon.clock import SYNCED
+from daemon.clock import SYNCED, boot, boot_ms
 from daemon.diagnosis import Finding, Level, examine
 from daemon.host import Host
+from sync import site_key
 from tests.rig.parts import ONE_CARD, feed, heard_log, open_journal
+from tests.rig.published_site import PublishedSite
+from tests.rig.told_link import tell
 
 FILE = """
 [host]
@@ -148,3 +151,59 @@ def test_a_running_hosts_faults_are_told(running: Host, tmp_path: Path) -> None:
 def test_a_full_disk_is_told(config: HostConfig) -> None:
     """The free room is told, whatever it is."""
     assert "MiB free" in found(config, "disk").found
+
+
+REGISTRY = '[registry]\nurl = "http://127.0.0.1:9"\n'
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Iterator[Host]:
+    """Give a host at work with a registry that has fed it nothing."""
+    log, _ = heard_log()
+    host = Host(parse(FILE.format(folder=tmp_path) + REGISTRY), log)
+    host.start()
+    yield host
+    host.stop()
+
+
+def test_a_registry_that_fed_nothing_says_what_to_do(linked: Host, tmp_path: Path) -> None:
+    """Before the enrolment the host is to be enrolled; after it, the link is to be looked at."""
+    finding = found(linked.config, "registry")
+    assert (finding.level, finding.mend) == (Level.WARNING, "viipe enrol URL CODE")
+    (tmp_path / "enrolment.json").write_text("{}")
+    assert "systemctl status viipe-link" in found(linked.config, "registry").mend
+
+
+@pytest.mark.parametrize(
+    ("fault", "mend"),
+    [
+        ("the certificate has expired", "[registry] ca"),
+        ("this host was revoked", "viipe enrol"),
+        ("not enrolled", "viipe enrol"),
+        ("clock is 3 days off", "timedatectl"),
+        ("Connection refused", "journalctl -u viipe-link"),
+    ],
+)
+def test_a_fault_of_the_link_is_a_warning_with_its_remedy(linked: Host, tmp_path: Path, fault: str, mend: str) -> None:
+    """Decisions go on whatever it is, so it is no failure."""
+    tell(tmp_path, fault=fault)
+    assert linked._link is not None
+    linked._link.look()
+    finding = found(linked.config, "registry")
+    assert (finding.level, finding.found) == (Level.WARNING, fault)
+    assert mend in finding.mend
+
+
+@pytest.mark.parametrize(("hours", "level"), [(0, Level.OK), (2, Level.WARNING)])
+def test_a_long_silence_is_a_warning(linked: Host, tmp_path: Path, hours: int, level: Level) -> None:
+    """Version, age and backlog are told either way."""
+    site = PublishedSite(tmp_path, site_key.load(tmp_path), {})
+    tell(tmp_path, heard_boot_ms=boot_ms() - hours * 3_600_000, boot_id=boot().boot_id)
+    assert linked._link is not None
+    linked._link.look()
+    linked._cache.refresh()
+    finding = found(linked.config, "registry")
+    site.close()
+    assert finding.level is level
+    assert finding.found.startswith("version 1, last heard ")
+    assert "events not uploaded" in finding.found

@@ -3,17 +3,23 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from config.host import HostConfig, parse
+from daemon.clock import SYNCED, boot, boot_ms
 from daemon.control import NotRunning, ask
 from daemon.host import Host
 from daemon.sole import AlreadyRuns
+from policy.model import Card, ClockTrust, Kind, State
+from sync import site_key
 from sync.journal_reading import NAME, read_events
 from sync.wire.event import Event, utc_text
 from tests.rig.parts import MONDAY_NOON, ONE_CARD, feed, heard_log, open_journal
+from tests.rig.published_site import PublishedSite
+from tests.rig.told_link import tell
 
 HEAD = '[host]\nname = "{name}"\ntimezone = "Europe/Tallinn"\nstate_dir = "{folder}"\n'
 OUTPUT = '[[output]]\nname = "{name}"\nkind = "record"\npath = "{folder}/{name}.log"\n'
@@ -173,3 +179,78 @@ def test_without_readers_there_is_always_progress(host: Host) -> None:
     first = host.proved_ns()
     assert host.hanging() == []
     assert host.proved_ns() > first
+
+
+REGISTRY = '[registry]\nurl = "http://127.0.0.1:9"\n'
+
+
+@pytest.fixture
+def fed(tmp_path: Path) -> Iterator[PublishedSite]:
+    """Give a site whose state a host holds."""
+    key = site_key.load_or_make(tmp_path)
+    pool = Card("8", None, Kind.SUBSTITUTE, State.POOL)
+    made = PublishedSite(tmp_path, key, {bytes.fromhex("6611AA03"): pool})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def linked(fed: PublishedSite, tmp_path: Path) -> Iterator[Host]:
+    """Give a host at work that the registry feeds."""
+    tell(tmp_path, heard_at="2026-11-23T10:00:00Z", heard_boot_ms=boot_ms(), boot_id=boot().boot_id)
+    log, _ = heard_log()
+    made = Host(config(tmp_path, "strike", more=REGISTRY), log)
+    made.start()
+    yield made
+    made.stop()
+    assert fed.version >= 1
+
+
+def test_it_tells_whose_rules_serve_and_how_the_registry_is(linked: Host, tmp_path: Path) -> None:
+    """Version, age and backlog are told; a fault of the link is told as it is and is none of the host's."""
+    told = ask(tmp_path, "status")
+    assert told["rules"] == {"of": "registry", "version": 1}
+    link = told["link"]
+    assert (link["version"], link["generation"], link["fault"], link["is_backlog_known"]) == (1, 1, None, False)
+    assert 0 <= link["data_age_s"] < 60
+    tell(tmp_path, fault="certificate expired", watermark={"epoch": linked._journal.epoch, "seq": 0, "version": 1})
+    linked._link.look()  # type: ignore[union-attr]
+    link = ask(tmp_path, "status")["link"]
+    assert (link["fault"], link["is_backlog_known"], link["backlog"]) == ("certificate expired", True, 0)
+    assert "certificate" not in linked.headline()
+
+
+def test_a_host_without_a_registry_has_no_link(host: Host, folder: Path) -> None:
+    """Its own file's rules serve, and there is nothing to be heard."""
+    told = ask(folder, "status")
+    assert (host.config.registry, told["rules"]["of"], told["link"]) == (None, "host file", None)
+
+
+def test_a_fact_is_noted_over_the_socket_and_outlives_a_restart(fed: PublishedSite, tmp_path: Path) -> None:
+    """Noted durably, in force, counted in the status; at the next start it is read from the journal."""
+    for starts in range(2):
+        log, _ = heard_log()
+        host = Host(config(tmp_path, more=REGISTRY), log)
+        host.start()
+        if not starts:
+            answer = ask(tmp_path, {"ask": "fact", "act": "lend", "card": "8", "person": "p-5"})
+            assert answer["noted"]["seq"] >= 1
+            assert ask(tmp_path, {"ask": "fact", "act": "lend"})["error"].startswith("fact: ")
+        assert ask(tmp_path, "status")["facts_waiting"] == 1
+        host.stop()
+    assert fed.version == 1
+
+
+def test_the_registrys_time_is_known_from_the_start(fed: PublishedSite, tmp_path: Path) -> None:
+    """A report of this run of the machine vouches for the clock before the first tap."""
+    up_ms = boot_ms()
+    tell(tmp_path, boot_id=boot().boot_id, clock_offset_ms=7_200_000, clock_vouched_until_boot_ms=up_ms + 3_600_000)
+    log, _ = heard_log()
+    made = Host(config(tmp_path, more=REGISTRY), log)
+    moment = made._clock.moment()
+    made.start()
+    made.stop()
+    assert moment.trust is ClockTrust.VOUCHED
+    ahead_s = (moment.at - datetime.now(UTC)).total_seconds()
+    assert SYNCED.exists() or 7000 < ahead_s < 7300
+    assert fed.version == 1

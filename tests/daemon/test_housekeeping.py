@@ -10,15 +10,28 @@ from pathlib import Path
 import pytest
 
 from daemon.clock import HostClock
-from daemon.housekeeping import CLOCK_EVERY_S, IDLE_AFTER_S, PRUNE_EVERY_S, RECOVER_EVERY_S, Housekeeping
+from daemon.housekeeping import (
+    CLOCK_EVERY_S,
+    IDLE_AFTER_S,
+    KEEP_UPLOADED_DAYS,
+    LINK_EVERY_S,
+    PRUNE_EVERY_S,
+    RECOVER_EVERY_S,
+    Housekeeping,
+)
+from daemon.link_watch import LinkWatch
 from policy.model import ClockTrust
 from sync import site_key
 from sync.cache import CardCache
+from sync.facts import Facts
 from sync.journal import Journal
 from sync.journal_file import BALLAST
 from sync.journal_reading import read_events
+from sync.servings import Boot
 from sync.wire.event import utc_text
 from tests.rig.parts import MONDAY_NOON, ONE_CARD, Entry, fail_the_disk, feed, heard_log, open_journal
+from tests.rig.published_site import PublishedSite
+from tests.rig.told_link import tell
 
 KEEP_DAYS = 7
 
@@ -33,19 +46,29 @@ class House:
         self.cache = CardCache(folder, site_key.load_or_make(folder))
         self.at = MONDAY_NOON
         self.journal = open_journal(folder, lambda: self.at)
-        self.clock = HostClock(None, wall=lambda: self.at, vouched=lambda: self.vouched)
+        self.clock = HostClock(None, wall=lambda: self.at, vouched=lambda: self.vouched, boot_ms=lambda: self.up_ms)
         self.log, self.logged = heard_log()
+        self.link: LinkWatch | None = None
+        self.facts = Facts()
+        self.up_ms = 0
         self.keeper = self.hire()
 
-    def hire(self) -> Housekeeping:
+    def join_registry(self, keep_days: int = KEEP_DAYS) -> None:
+        """Have a registry from now on."""
+        self.link = LinkWatch(self.folder, Boot("boot", lambda: self.up_ms), 150)
+        self.keeper = self.hire(keep_days)
+
+    def hire(self, keep_days: int = KEEP_DAYS) -> Housekeeping:
         """Return another housekeeper of the same house."""
         return Housekeeping(
             journal=self.journal,
             cache=self.cache,
             clock=self.clock,
             state_dir=self.folder,
-            keep_days=KEEP_DAYS,
+            keep_days=keep_days,
             log=self.log,
+            link=self.link,
+            facts=self.facts,
             monotonic_s=lambda: self.now_s,
         )
 
@@ -243,3 +266,115 @@ def test_what_befell_the_host_stands_in_the_journal(house: House) -> None:
     told = [json.loads(body) for _, body in read_events(house.journal.path)]
     assert [each["kind"] for each in told] == ["system", "system"]
     assert [each["detail"][:20] for each in told] == ["3 events were lost: ", "2 events were lost: "]
+
+
+def test_the_links_report_is_looked_at_every_second(house: House) -> None:
+    """What it tells is taken up when it changes; the registry's time vouches for the clock while it is good."""
+    house.join_registry()
+    house.after(0)
+    house.at += timedelta(hours=3)
+    tell(house.folder, boot_id="boot", clock_offset_ms=-3 * 3_600_000, clock_vouched_until_boot_ms=60_000)
+    house.after(LINK_EVERY_S / 2)
+    assert house.clock.moment().trust is ClockTrust.UNSYNCED
+    house.after(LINK_EVERY_S)
+    assert (house.clock.moment().at, house.clock.moment().trust) == (MONDAY_NOON, ClockTrust.VOUCHED)
+    house.up_ms = 60_001
+    assert house.clock.moment().trust is ClockTrust.UNSYNCED
+
+
+def test_a_restored_image_begins_a_new_epoch_once(house: House) -> None:
+    """Where the registry has more than this journal a new epoch begins, said loudly and in the journal, once however often it is told."""
+    house.record("restored")
+    house.join_registry()
+    epoch = house.journal.epoch
+    for again in range(3):
+        tell(house.folder, regressed={"epoch": epoch, "seq": 50}, fault=str(again))
+        house.after(LINK_EVERY_S)
+    assert house.journal.epoch > epoch
+    assert [entry["event"] for entry in house.logged] == ["mended"]
+    (_, noted) = [json.loads(body) for _, body in read_events(house.journal.path)]
+    assert f"{epoch}/50" in noted["detail"]
+    assert (noted["kind"], noted["epoch"], noted["seq"]) == ("system", house.journal.epoch, 1)
+    later = house.journal.epoch
+    house.keeper = house.hire()
+    tell(house.folder, regressed={"epoch": epoch, "seq": 50})
+    house.after(LINK_EVERY_S)
+    assert house.journal.epoch == later
+
+
+def test_a_new_epoch_waits_for_the_disk(house: House) -> None:
+    """Where the disk refuses, the next report brings it; the recovery begins an epoch of its own in any case."""
+    house.join_registry()
+    epoch = house.journal.epoch
+    fail_the_disk(house.journal)
+    tell(house.folder, regressed={"epoch": epoch, "seq": 50})
+    logged = house.after(LINK_EVERY_S)
+    assert "no new epoch" in [entry["event"] for entry in logged]
+    assert house.journal.epoch > epoch
+    assert house.journal.fault is None
+
+
+def uploaded(house: House, seq: int) -> None:
+    """Have the registry take events up to a number."""
+    tell(house.folder, watermark={"epoch": house.journal.epoch, "seq": seq, "version": 1})
+
+
+def test_what_the_registry_has_goes_after_a_week(house: House) -> None:
+    """Only events that it has taken go, and only when they are a week old; what it does not have stays."""
+    house.join_registry(keep_days=90)
+    for days_ago in (KEEP_UPLOADED_DAYS + 3, KEEP_UPLOADED_DAYS + 2, KEEP_UPLOADED_DAYS + 1, 0):
+        house.record(str(days_ago), days_ago)
+    uploaded(house, 2)
+    house.after(LINK_EVERY_S)
+    house.after(IDLE_AFTER_S)
+    assert house.readers() == [str(KEEP_UPLOADED_DAYS + 1), "0"]
+    uploaded(house, 4)
+    house.after(PRUNE_EVERY_S)
+    assert house.readers() == ["0"]
+
+
+def test_what_the_registry_never_took_goes_at_last_and_that_is_said(house: House) -> None:
+    """Unsent events are kept as long as without a registry; then they go, loudly."""
+    house.join_registry()
+    for days_ago in (KEEP_DAYS + 2, KEEP_DAYS + 1, 0):
+        house.record(str(days_ago), days_ago)
+    house.after(0)
+    house.after(IDLE_AFTER_S)
+    *kept, noted = [json.loads(body) for _, body in read_events(house.journal.path)]
+    assert [event["reader"] for event in kept] == ["0"]
+    assert noted["detail"].startswith("2 events older than")
+    assert "pruned unsent" in [entry["event"] for entry in house.logged]
+
+
+def lend(house: House) -> None:
+    """Note a loan."""
+    fact = {"act": "lend", "card": "c-2", "person": "p-1"}
+    told = {**event("desk"), "kind": "loan", "tap_id": "00" * 16, "fact": fact}
+    house.journal.transact(lambda transaction: transaction.append(told))
+    house.facts.rebuild(house.journal.waiting_facts())
+
+
+def test_facts_are_let_go_when_the_registrys_data_hold_them(house: House) -> None:
+    """Taken by the registry and published back: it need not be remembered, at the next start neither."""
+    house.join_registry()
+    lend(house)
+    site = PublishedSite(house.folder, site_key.load(house.folder), {})
+    seq = house.journal.seq
+    tell(house.folder, watermark={"epoch": house.journal.epoch, "seq": seq, "version": site.version + 1})
+    house.after(LINK_EVERY_S)
+    assert len(house.facts) == 1
+    site.change()
+    house.after(LINK_EVERY_S)
+    assert (len(house.facts), house.journal.waiting_facts()) == (0, [])
+    site.close()
+
+
+def test_facts_are_read_anew_after_a_recovery(house: House) -> None:
+    """A journal that could not be opened at the start tells its facts when it can."""
+    lend(house)
+    house.facts.rebuild([])
+    fail_the_disk(house.journal)
+    with pytest.raises(Exception, match=r"journal\.db"):
+        house.record("refused")
+    house.after(RECOVER_EVERY_S)
+    assert len(house.facts) == 1

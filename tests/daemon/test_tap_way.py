@@ -2,27 +2,36 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from config.host import ReaderConfig
+from daemon.fact_desk import FactDesk
+from daemon.link_watch import LinkWatch
 from daemon.tap_way import Settings, TapWay
 from outputs.output import Command, Output
 from outputs.record import Record
 from outputs.worker import MOST_WAITING, OutputWorker
 from policy.calendar import Calendar
-from policy.model import Decision, Direction, Verdict
+from policy.model import Card, Decision, Direction, Kind, State, Verdict
 from policy.reasons import Flag, Reason
-from policy.rule import parse_rule
+from policy.rule import Rule, parse_rule
 from policy.uid import UidForm
 from readers.reader import Presented
+from sync import site_key
+from sync.cache import CardCache
+from sync.facts import Facts
 from sync.journal_reading import read_events
+from sync.servings import Boot
 from sync.wire.event import Event
 from tests.rig.parts import MONDAY_NOON, fail_the_disk, feed, heard_log, open_journal, standing_clock
+from tests.rig.published_site import PublishedSite
+from tests.rig.told_link import ToldLink, tell
 
 CARDS = """\
 EBF2CE70,THG-0001,T-1001,personal,active,,,
@@ -318,3 +327,232 @@ def test_the_log_tells_the_answer_and_no_card(house: House) -> None:
     assert set(entry) == told
     assert (entry["event"], entry["verdict"], entry["reason"]) == ("tap", "grant", "ok")
     assert MONDAY_NOON.isoformat() not in str(entry)
+
+
+# A host with a registry
+
+
+CARD = Card("7", "p-1", Kind.PERSONAL, State.ACTIVE)
+POOL = Card("8", None, Kind.SUBSTITUTE, State.POOL)
+POOL_UID = bytes.fromhex("6611AA03")
+HEARD: dict[str, Any] = {"boot_id": "boot", "heard_boot_ms": 0}
+STALE_DOOR = {"stale_after_h": 1, "when_stale": "deny"}
+
+
+class Site:
+    """A host whose cards and rules the registry feeds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        key = site_key.load_or_make(folder)
+        cards = {GOOD: CARD, POOL_UID: POOL, CLOSED: replace(CARD, card="9", state=State.CLOSED)}
+        self.site = PublishedSite(folder, key, cards)
+        self.cache = CardCache(folder, key)
+        self.journal = open_journal(folder)
+        self.up_ms = 0
+        self.link = LinkWatch(folder, Boot("boot", lambda: self.up_ms), 10_000)
+        self.facts = Facts()
+        self.log, self.logged = heard_log()
+        unheard = {name: Rule(name, kinds=frozenset()) for name in ("door", "canteen", "library")}
+        self.way = TapWay(
+            cache=self.cache,
+            journal=self.journal,
+            clock=standing_clock(),
+            settings=Settings(ZoneInfo("Europe/Tallinn"), Calendar(), unheard, {}, {}),
+            log=self.log,
+            link=self.link,
+            facts=self.facts,
+            now_ns=lambda: 0,
+        )
+
+    def tap(self, uid: bytes = GOOD, service: str = "canteen") -> Decision | None:
+        """Tap at a reader of the service."""
+        return self.way.take(replace(TILL, service=service), Presented(uid, b"", 0))
+
+    def rule(self, service: str, **table: object) -> None:
+        """Publish another rule."""
+        self.site.change(documents={"rules": {service: table}})
+
+    def tell(self, **report: object) -> None:
+        """Have the link report, and take it up."""
+        tell(self.folder, **report)
+        self.link.look()
+
+    def taps(self) -> list[Event]:
+        """Return the taps of the journal."""
+        return [event for event in self.events() if event["kind"] == "tap"]
+
+    def events(self) -> list[Event]:
+        """Return all of the journal."""
+        return [json.loads(body) for _, body in read_events(self.journal.path)]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Give a fed site, and close it."""
+    made = Site(tmp_path)
+    yield made
+    made.journal.close()
+    made.cache.close()
+    made.site.close()
+
+
+def granting(_question: Mapping[str, Any]) -> Mapping[str, object]:
+    """Answer as a registry that knows of no other serving."""
+    return {"granted": True, "served": 0}
+
+
+def refusing(_question: Mapping[str, Any]) -> Mapping[str, object]:
+    """Answer as a registry whose other tills have served already."""
+    return {"granted": False, "served": 1}
+
+
+def test_the_registrys_rules_replace_the_hosts(site: Site) -> None:
+    """The host's own file admits nobody; the registry's rule does, and the event names its version."""
+    decision = site.tap(service="door")
+    assert decision == Decision(Verdict.GRANT, Reason.OK)
+    assert site.taps()[0]["rule_version"] == parse_rule({"kinds": ["personal", "substitute"]}, service="door").version
+    assert site.tap(service="library") == Decision(Verdict.DENY, Reason.NOT_ADMITTED)
+
+
+def test_card_and_rule_change_together_for_a_tap(site: Site) -> None:
+    """The next tap goes by the new rule and the new row."""
+    site.site.change({GOOD: replace(CARD, groups=frozenset({"9a"}))}, {"rules": {"door": {"groups": ["9a"]}}})
+    assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK)
+    site.site.change({GOOD: CARD})
+    assert site.tap(service="door") == Decision(Verdict.DENY, Reason.NOT_ADMITTED)
+
+
+def test_silence_alone_restricts_nothing(site: Site) -> None:
+    """A week without the registry: no refusal and no flag, unless the rule says so (DOMAIN.md trap 12)."""
+    site.tell(**HEARD)
+    site.up_ms = 7 * 24 * 3_600_000
+    assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK)
+
+
+def test_a_door_may_be_restricted_after_so_many_hours(site: Site) -> None:
+    """The age of the data is told by the link's report; when the registry is heard again the door opens."""
+    site.rule("door", **STALE_DOOR)
+    site.tell(**HEARD)
+    site.up_ms = 3_600_000
+    assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK)
+    site.up_ms += 1000
+    assert site.tap(service="door") == Decision(Verdict.DENY, Reason.DATA_STALE, (Flag.DATA_STALE,))
+    site.tell(boot_id="boot", heard_boot_ms=site.up_ms)
+    assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK)
+    site.rule("door", stale_after_h=1)
+    site.up_ms += 7_200_000
+    assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK, (Flag.DATA_STALE,))
+
+
+def test_a_lunch_is_asked_about_before_it_is_served(site: Site) -> None:
+    """The question bears the tap's own id, which the event has too; yes is a plain grant."""
+    with ToldLink(site.folder, claim=granting) as link:
+        assert site.tap() == Decision(Verdict.GRANT, Reason.OK)
+    (event,), (asked,) = site.taps(), link.asked
+    assert (asked["tap_id"], asked["day"], asked["card"]) == (event["tap_id"], event["service_day"], "7")
+
+
+def test_a_lunch_that_was_eaten_elsewhere_is_refused(site: Site) -> None:
+    """The registry's no is the second lunch (trap 2), and counts as none here."""
+    with ToldLink(site.folder, claim=refusing):
+        assert site.tap() == Decision(Verdict.DENY, Reason.ALREADY_TODAY)
+    assert site.taps()[0]["holder"] is None
+
+
+def test_a_registry_that_is_away_starves_nobody(site: Site) -> None:
+    """Served and flagged by default; asked or refused where the rule says so."""
+    flags = (Flag.QUOTA_UNKNOWN,)
+    site.rule("canteen", per_day=1, when_quota_unknown="ask_staff")
+    assert site.tap() == Decision(Verdict.ASK, Reason.QUOTA_UNKNOWN, flags)
+    site.rule("canteen", per_day=1, when_quota_unknown="deny")
+    assert site.tap() == Decision(Verdict.DENY, Reason.QUOTA_UNKNOWN, flags)
+    site.rule("canteen", per_day=1)
+    assert site.tap() == Decision(Verdict.GRANT, Reason.OK, flags)
+    assert site.taps()[-1]["flags"] == ["quota_unknown"]
+
+
+def test_only_what_would_be_served_is_asked_about(site: Site) -> None:
+    """No question for a door, for a closed card, for an unknown one, nor for a second lunch that the journal here knows of."""
+    with ToldLink(site.folder, claim=granting) as link:
+        site.tap(service="door")
+        site.tap(CLOSED)
+        site.tap(bytes.fromhex("01020304"))
+        assert link.asked == []
+        site.tap()
+        assert site.tap() == Decision(Verdict.DENY, Reason.ALREADY_TODAY)
+        assert len(link.asked) == 1
+
+
+def test_a_question_holds_up_no_other_reader(site: Site) -> None:
+    """While one till waits for the registry, the door opens and another till is answered."""
+    asked, over = threading.Event(), threading.Event()
+
+    def slow(_question: Mapping[str, Any]) -> Mapping[str, object]:
+        asked.set()
+        over.wait(WAIT_S)
+        return {"granted": True}
+
+    with ToldLink(site.folder, claim=slow):
+        waiting = threading.Thread(target=site.tap)
+        waiting.start()
+        assert asked.wait(WAIT_S)
+        assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK)
+        assert [event["service"] for event in site.taps()] == ["door"]
+        over.set()
+        waiting.join(WAIT_S)
+    assert [event["service"] for event in site.taps()] == ["door", "canteen"]
+
+
+def test_a_fact_holds_from_the_next_tap(site: Site) -> None:
+    """T25, T27: a substitute lent here opens the door though the row still says pool; told lost, it is closed."""
+    desk = FactDesk(site.journal, site.facts, standing_clock(), lambda: ZoneInfo("Europe/Tallinn"))
+    assert site.tap(POOL_UID, "door") == Decision(Verdict.DENY, Reason.POOL_CARD_NOT_LENT)
+    assert "noted" in desk.answer({"act": "lend", "card": "8", "person": "p-5"})
+    assert site.tap(POOL_UID, "door") == Decision(Verdict.GRANT, Reason.OK)
+    assert site.taps()[-1]["person"] == "p-5"
+    assert "noted" in desk.answer({"act": "lost", "card": "8"})
+    assert site.tap(POOL_UID, "door") == Decision(Verdict.DENY, Reason.CLOSED)
+
+
+def test_a_lunch_marked_by_hand_is_the_days_lunch(site: Site) -> None:
+    """Whoever was marked by name is refused with the card that was forgotten in the morning."""
+    desk = FactDesk(site.journal, site.facts, standing_clock(), lambda: ZoneInfo("Europe/Tallinn"))
+    noted = desk.answer({"act": "serve", "person": "p-1", "service": "canteen"})["noted"]
+    assert site.tap() == Decision(Verdict.DENY, Reason.ALREADY_TODAY)
+    assert isinstance(noted, Mapping)
+    desk.answer({"act": "undo", "undoes": noted["tap_id"]})
+    decision = site.tap()
+    assert decision is not None
+    assert decision.verdict is Verdict.GRANT
+
+
+def test_a_card_for_the_office_is_no_tap(site: Site) -> None:
+    """One card goes to whoever waits; nothing is decided and nothing moves; the next card is a tap again."""
+    site.tell(desk={"request": 4, "expires_at": "2026-11-23T10:00:30Z"})
+    with ToldLink(site.folder, desk=lambda _question: {"sent": True}, claim=granting) as link:
+        assert site.tap(bytes.fromhex("01020304"), "door") is None
+        assert [question["uid"] for question in link.asked] == ["01020304"]
+        assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK)
+        assert len(link.asked) == 1
+    noted, tap = site.events()
+    assert (noted["kind"], noted["detail"], noted["reader"]) == ("system", "card read for the office", "till-1")
+    assert "01020304" not in json.dumps(noted) + str(site.logged)
+    assert (noted["card"], noted["person"], noted["outputs"], tap["kind"]) == (None, None, [], "tap")
+
+
+def test_a_card_that_did_not_reach_the_office_is_said(site: Site) -> None:
+    """It is no tap either: whoever holds it to the reader wants it read, and may hold it again."""
+    site.tell(desk={"request": 4, "expires_at": "2026-11-23T10:00:30Z"})
+    assert site.tap(service="door") is None
+    assert site.events() == []
+    assert [entry["event"] for entry in site.logged] == ["card not sent to the office"]
+    with ToldLink(site.folder, desk=lambda _question: {"sent": True}) as link:
+        assert site.tap(service="door") is None
+        assert len(link.asked) == 1
+
+
+def test_a_request_of_the_office_that_is_over_is_passed_over(site: Site) -> None:
+    """After its end the card is a tap."""
+    site.tell(desk={"request": 4, "expires_at": "2026-11-23T09:59:59Z"})
+    assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK)

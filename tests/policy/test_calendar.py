@@ -15,6 +15,7 @@ from policy.calendar import (
     day_type,
     is_public_holiday,
     parse_calendar,
+    parse_class_days,
     service_day,
 )
 from policy.fault import Faulty
@@ -233,3 +234,40 @@ def test_any_value_is_a_calendar_or_faulty(value: object) -> None:
             parse_calendar({key: value})
         except Faulty as faulty:
             assert faulty.faults  # noqa: PT017  both outcomes are right: the point is that there is no third
+
+
+def test_a_class_may_have_a_day_of_its_own() -> None:
+    """A class on a trip is on a trip while the school has lessons; of two classes the first by name speaks (DESIGN.md §5)."""
+    day = date(2026, 11, 20)
+    days = parse_class_days(
+        [
+            {"class": "5b", "day": "2026-11-20", "day_type": "trip"},
+            {"class": "9a", "day": "2026-11-20", "day_type": "exam_day"},
+        ]
+    )
+    calendar = Calendar(special_days=((day, DayType.BREAK),), class_days=days)
+    assert day_type(calendar, day, {"5b", "grade-5"}) is DayType.TRIP
+    assert day_type(calendar, day, {"9a", "5b"}) is DayType.TRIP
+    assert day_type(calendar, day, {"5a"}) is DayType.BREAK
+    assert day_type(calendar, day) is DayType.BREAK
+    assert day_type(calendar, day + timedelta(days=3), {"5b"}) is DayType.SCHOOL_DAY
+
+
+@pytest.mark.parametrize(
+    ("value", "paths"),
+    [
+        ({}, [()]),
+        (["x"], [(0,)]),
+        ([{"class": "5b", "day": "2026-11-20"}], [(0,)]),
+        ([{"class": "5b", "day": "2026-11-31", "day_type": "trip"}], [(0,)]),
+        ([{"class": "", "day": "2026-11-30", "day_type": "trip"}], [(0,)]),
+        ([{"class": 5, "day": "2026-11-30", "day_type": "trip"}], [(0,)]),
+        ([{"class": "5b", "day": "2026-11-30", "day_type": "party"}, 1], [(0, "day_type"), (1,)]),
+        ([{"class": "5b", "day": "2026-11-30", "day_type": []}], [(0, "day_type")]),
+    ],
+)
+def test_each_fault_of_the_days_of_classes_is_told(value: object, paths: list[tuple[str | int, ...]]) -> None:
+    """All that is wrong is told at once, each with its place."""
+    with pytest.raises(Faulty) as caught:
+        parse_class_days(value)
+    assert [fault.path for fault in caught.value.faults] == paths

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.calendar import DayType
-from policy.decide import CHECKS, decide
+from policy.decide import CHECKS, asks_quota, decide
 from policy.hours import Window
 from policy.model import (
     Card,
@@ -21,6 +21,7 @@ from policy.model import (
     Decision,
     Direction,
     Kind,
+    Quota,
     State,
     Tap,
     Usage,
@@ -43,6 +44,7 @@ DENYING: dict[str, Any] = {
     "when_stale": Fallback.DENY,
     "when_clock_untrusted": Fallback.DENY,
     "when_disk_fails": Fallback.DENY,
+    "when_quota_unknown": Fallback.DENY,
 }
 FRESH = Usage()
 
@@ -135,6 +137,12 @@ def test_reason_already_just_now() -> None:
 def test_reason_already_today() -> None:
     """A serving beyond the day's limit is refused."""
     assert _denied(Reason.ALREADY_TODAY, _answer(rule=Rule("canteen", per_day=1), usage=Usage(1, 7200.0)))
+
+
+def test_reason_quota_unknown() -> None:
+    """Where nobody can say what other tills served, a service that says so refuses."""
+    unknown = replace(NOON, quota=Quota.UNKNOWN)
+    assert _denied(Reason.QUOTA_UNKNOWN, _answer(rule=Rule("door", per_day=1, **DENYING), now=unknown))
 
 
 def test_reason_clock_untrusted() -> None:
@@ -417,6 +425,55 @@ def test_a_pool_card_is_asked_about_though_the_service_is_for_some_groups() -> N
     assert _denied(Reason.NOT_ADMITTED, _answer(card=POOL, rule=of_kind))
 
 
+# A limit that several tills share
+
+TWICE = Rule("canteen", per_day=2)
+
+
+def test_what_was_served_elsewhere_is_refused_as_if_it_were_here() -> None:
+    """The registry's no is a second lunch, whatever the journal here says; the rule says what a second one is."""
+    used_up = replace(NOON, quota=Quota.USED_UP)
+    assert _denied(Reason.ALREADY_TODAY, _answer(rule=TWICE, now=used_up))
+    flagged = _answer(rule=replace(TWICE, second=Second.FLAG), now=used_up)
+    assert flagged == Decision(Verdict.GRANT, Reason.ALREADY_TODAY, (Flag.SECOND_SERVING,))
+    assert _answer(rule=TWICE, now=replace(used_up, clock=ClockTrust.WRONG)).verdict is Verdict.GRANT
+
+
+def test_what_is_free_is_granted() -> None:
+    """The registry's yes leaves no flag; what was used up here stays used up."""
+    free = replace(NOON, quota=Quota.FREE)
+    assert _is_plain_grant(_answer(rule=TWICE, now=free))
+    assert _denied(Reason.ALREADY_TODAY, _answer(rule=TWICE, usage=Usage(2, 7200.0), now=free))
+
+
+def test_a_silent_registry_starves_nobody_by_default() -> None:
+    """Served and flagged: never refuse a child because of the network (DESIGN.md §5)."""
+    decision = _answer(rule=TWICE, now=replace(NOON, quota=Quota.UNKNOWN))
+    assert decision == Decision(Verdict.GRANT, Reason.OK, (Flag.QUOTA_UNKNOWN,))
+
+
+@pytest.mark.parametrize(
+    ("rule", "given_", "asks"),
+    [
+        (TWICE, {}, True),
+        (Rule("canteen", per_day_by_kind={Kind.PERSONAL: 1}), {}, True),
+        (Rule("canteen", per_day_by_kind={Kind.SUBSTITUTE: 1}), {}, False),
+        (Rule("door"), {}, False),
+        (TWICE, {"usage": Usage(2, 7200.0)}, False),
+        (replace(TWICE, second=Second.CHARGE), {"usage": Usage(2, 7200.0)}, False),
+        (TWICE, {"card": replace(CARD, state=State.CLOSED)}, False),
+        (TWICE, {"card": None}, False),
+        (TWICE, {"now": replace(NOON, clock=ClockTrust.WRONG)}, False),
+    ],
+)
+def test_only_what_would_be_served_within_a_limit_is_asked_about(
+    rule: Rule, given_: dict[str, Any], *, asks: bool
+) -> None:
+    """A card that is refused anyway, a rule without a limit for it, and a day that is not sure cost no question."""
+    decision = _answer(rule=rule, **given_)
+    assert asks_quota(decision, given_.get("card", CARD), rule, given_.get("now", NOON)) is asks
+
+
 # What is asked never hides what is refused
 
 
@@ -427,6 +484,7 @@ ASKING = Rule(
     when_stale=Fallback.ASK_STAFF,
     when_clock_untrusted=Fallback.ASK_STAFF,
     when_disk_fails=Fallback.ASK_STAFF,
+    when_quota_unknown=Fallback.ASK_STAFF,
     per_day=1,
     repeat_s=60,
 )
@@ -438,6 +496,7 @@ ASKING = Rule(
         (replace(NOON, clock=ClockTrust.WRONG), Reason.CLOCK_UNTRUSTED),
         (replace(NOON, data_age_h=73.0), Reason.DATA_STALE),
         (replace(NOON, disk_ok=False), Reason.DISK_FAILED),
+        (replace(NOON, quota=Quota.UNKNOWN), Reason.QUOTA_UNKNOWN),
     ],
 )
 def test_staff_is_asked_where_the_rule_says_so(now: Circumstances, reason: Reason) -> None:
@@ -452,6 +511,7 @@ DOUBTS = {
     "when_clock_untrusted": replace(NOON, clock=ClockTrust.WRONG),
     "when_stale": replace(NOON, data_age_h=73.0),
     "when_disk_fails": replace(NOON, disk_ok=False),
+    "when_quota_unknown": replace(NOON, quota=Quota.UNKNOWN),
 }
 
 
@@ -467,7 +527,7 @@ DOUBTS = {
 )
 def test_each_doubt_has_its_own_fallback(key: str, others: Fallback, fallback: Fallback, verdict: Verdict) -> None:
     """What a rule says of one doubt says nothing of the others."""
-    fallbacks: dict[str, Any] = {**dict.fromkeys(DOUBTS, others), "when_quota_unknown": others, key: fallback}
+    fallbacks: dict[str, Any] = {**dict.fromkeys(DOUBTS, others), key: fallback}
     assert _answer(rule=Rule("door", stale_after_h=72, **fallbacks), now=DOUBTS[key]).verdict is verdict
 
 
@@ -573,6 +633,7 @@ REFUSED: list[tuple[Reason, dict[str, Any]]] = [
         {"rule": Rule("door", stale_after_h=1, **DENYING), "now": replace(NOON, data_age_h=2.0)},
     ),
     (Reason.DISK_FAILED, {"now": replace(NOON, disk_ok=False)}),
+    (Reason.QUOTA_UNKNOWN, {"rule": Rule("door", **DENYING), "now": replace(NOON, quota=Quota.UNKNOWN)}),
 ]
 
 
@@ -642,6 +703,7 @@ def test_the_order_of_the_checks_is_fixed() -> None:
         "disk",
         "repeat",
         "per_day",
+        "quota",
     ]
 
 
@@ -668,6 +730,7 @@ def test_a_trail_tells_what_each_check_saw() -> None:
         "whole",
         "served 7200 s ago, repeat window 60 s",
         "served 2 times today, limit 3",
+        "not asked",
     ]
 
 
@@ -846,6 +909,7 @@ NOWS = st.builds(
     clock=st.sampled_from(ClockTrust),
     disk_ok=st.booleans(),
     data_age_h=st.none() | st.floats(),
+    quota=st.sampled_from(Quota),
 )
 EVERYTHING = given(tap=TAPS, card=CARDS, rule=RULES, usage=USAGES, now=NOWS)
 
@@ -946,6 +1010,7 @@ def test_flags_are_told_once_and_only_where_they_hold(
         Flag.CLOCK_UNTRUSTED: now.clock is ClockTrust.WRONG,
         Flag.DATA_STALE: stale,
         Flag.NOT_DURABLE: not now.disk_ok,
+        Flag.QUOTA_UNKNOWN: now.quota is Quota.UNKNOWN,
     }
     assert {flag for flag in doubts if flag in decision.flags} == {flag for flag, holds in doubts.items() if holds}
     granted_all_the_same = set(decision.flags) - set(doubts)

@@ -18,6 +18,7 @@ CODES = {
     "outside_hours",
     "already_just_now",
     "already_today",
+    "quota_unknown",
     "clock_untrusted",
     "data_stale",
     "disk_failed",
@@ -38,6 +39,7 @@ def test_no_flag_is_renamed() -> None:
         "clock_unsynced",
         "clock_untrusted",
         "data_stale",
+        "quota_unknown",
         "not_durable",
     }
 

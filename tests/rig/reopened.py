@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from sync import cache, current, site_key
+from sync import cache_file, current, site_key
 from sync.cache import CardCache
 from sync.faults import StoreFault
 from sync.journal import Journal
@@ -70,7 +70,7 @@ def reopen_cards(folder: Path, known_uid: bytes) -> CardsFound:
         wrong = [f"a crash is no damage: {fault}" for fault in cards.take_faults()]
         if cards.info is None:
             return CardsFound(0, wrong)
-        cache.verify(folder / cards.info.name)
+        cache_file.verify(folder / cards.info.name)
         if cards.find(known_uid) is None:
             wrong.append(f"{cards.info.name}: a card that each import brought is not found")
         wrong += [f"a crash is no damage: {fault}" for fault in cards.take_faults()]

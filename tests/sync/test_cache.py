@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from sync import current
-from sync.cache import CacheRefused, CardCache, describe, describe_serving, import_time, look_up, verify
+from sync.cache import CardCache, describe_serving, import_time, look_up
+from sync.cache_file import CacheRefused, Gathered, describe, verify
 from sync.cards_file import COLUMNS
 from sync.cards_import import import_cards
 from sync.faults import CacheFault
@@ -335,15 +336,16 @@ def test_a_file_that_is_gone_is_stepped_back_from(state_dir: Path) -> None:
 
 def test_who_only_asks_is_answered(state_dir: Path) -> None:
     """The card, what serves and when it was imported are told beside the daemon; a host that was never fed has none."""
-    card, info = look_up(state_dir, KEY, _uid(7))
+    gathered = look_up(state_dir, KEY, _uid(7))
+    card, info = gathered.card, gathered.info
     assert (card and card.person) == "b7"
-    assert look_up(state_dir, KEY, _uid(CARDS)) == (None, info)
+    assert look_up(state_dir, KEY, _uid(CARDS)) == Gathered(None, info)
     assert describe_serving(state_dir) == info
     assert info is not None
     assert import_time(state_dir) == info.imported_at <= datetime.now(UTC)
     empty = state_dir / "empty"
     empty.mkdir()
-    assert (look_up(empty, KEY, _uid(7)), describe_serving(empty), import_time(empty)) == ((None, None), None, None)
+    assert (look_up(empty, KEY, _uid(7)), describe_serving(empty), import_time(empty)) == (Gathered(), None, None)
     assert list(empty.iterdir()) == []
 
 
@@ -361,7 +363,7 @@ def test_who_only_asks_changes_nothing(state_dir: Path, damage: str) -> None:
             (state_dir / name).write_bytes(b"no database")
     before = sorted((path, path.stat().st_mtime_ns, path.stat().st_size) for path in state_dir.rglob("*"))
     if damage == "current":
-        card, _ = look_up(state_dir, KEY, _uid(7))
+        card = look_up(state_dir, KEY, _uid(7)).card
         assert (card and card.person) == "b7"
         assert import_time(state_dir) is not None
     else:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from sync import current
-from sync.cache import CacheInfo, CardCache, verify
+from sync.cache import CardCache
+from sync.cache_file import CacheInfo, verify
 from sync.cards_file import COLUMNS
 from sync.cards_import import LISTED_BAD_ROWS, import_cards
 from sync.faults import CardsFileFault

@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from policy.model import Usage
 from sync.faults import JournalFault
 from sync.journal import COMMITS_PER_CHECKPOINT, Journal, Transaction
 from sync.journal_file import WAL_BYTES
-from sync.journal_reading import READ_BACK, read_events, verify
+from sync.journal_reading import READ_BACK, read_events, read_facts, verify
 from sync.servings import Boot
 from sync.wire.event import GENESIS, Event, EventKind, Serving, canonical
 
@@ -656,3 +657,103 @@ def test_a_clean_start_on_a_full_disk_uses_the_ballast(tmp_path: Path, namespace
     assert said["same epoch"]
     assert said["numbers"]
     assert not any(name.startswith(("ballast", "damaged")) for name in said["left"])
+
+
+def events_of(journal: Journal, *events: Event) -> None:
+    """Append events, each in a commit of its own."""
+    for event in events:
+        journal.transact(partial(Transaction.append, event=event))
+
+
+def test_an_event_is_found_by_its_place(tmp_path: Path) -> None:
+    """Across epochs each (epoch, seq) that was given has its id, the one before the first too; no other has."""
+    machine = Machine()
+    journal = machine.open(tmp_path)
+    first = journal.epoch
+    events_of(journal, tap(1), tap(2))
+    assert journal.leave_epoch(first)
+    second = journal.epoch
+    events_of(journal, tap(3))
+    assert [journal.id_of(first, seq) for seq in (0, 1, 2, 3)] == [0, 1, 2, None]
+    assert [journal.id_of(second, seq) for seq in (0, 1, 2)] == [2, 3, None]
+    assert journal.id_of(first + 1_000_000, 1) is None
+    journal.close()
+    again = machine.open(tmp_path)
+    assert [again.id_of(first, 2), again.id_of(second, 1)] == [2, 3]
+    again.close()
+
+
+def test_a_restored_image_leaves_its_epoch_once(tmp_path: Path) -> None:
+    """Numbers that the registry has are given no second time: a later epoch begins, the chain goes on, also after a restart."""
+    machine = Machine()
+    journal = machine.open(tmp_path)
+    events_of(journal, tap(1))
+    known = journal.epoch + 500
+    assert journal.leave_epoch(known)
+    assert journal.epoch > known
+    assert not journal.leave_epoch(known)
+    events_of(journal, tap(2))
+    epoch = journal.epoch
+    journal.close()
+    again = machine.open(tmp_path)
+    assert (again.epoch, again.seq) == (epoch, 1)
+    assert not again.leave_epoch(known)
+    again.close()
+    assert verify(tmp_path / "journal.db") == 2
+
+
+def test_no_epoch_begins_while_the_disk_refuses(tmp_path: Path) -> None:
+    """What cannot be written down is not begun: in memory all stays as it was."""
+    journal = Machine().open(tmp_path)
+    epoch = journal.epoch
+    journal.db.close()
+    with pytest.raises(JournalFault):
+        journal.leave_epoch(epoch)
+    assert journal.epoch == epoch
+    with pytest.raises(JournalFault):
+        journal.leave_epoch(epoch)
+
+
+def test_what_is_not_uploaded_is_not_pruned(tmp_path: Path) -> None:
+    """With a bound only events up to it go, however old the others are."""
+    journal = Machine().open(tmp_path)
+    events_of(journal, *(tap(number) for number in range(1, 6)))
+    assert journal.prune(NOON + timedelta(days=1), 2) == 2
+    assert journal.prune(NOON + timedelta(days=1), 2) == 0
+    assert [row_id for row_id, _ in read_events(journal.path)] == [3, 4, 5]
+    assert journal.prune(NOON + timedelta(days=1), 99) == 2
+    assert [row_id for row_id, _ in read_events(journal.path)] == [5]
+    journal.close()
+
+
+def fact(number: int, kind: EventKind = EventKind.LOAN) -> Event:
+    """An event that tells a fact."""
+    told = {"act": "lend", "card": "7", "person": str(number)}
+    return {**tap(number, holder=None), "kind": kind, "fact": told}
+
+
+def test_facts_wait_until_they_are_settled(tmp_path: Path) -> None:
+    """Loans and marks are found among the taps, in order; those that are settled are not, after a restart neither."""
+    machine = Machine()
+    journal = machine.open(tmp_path)
+    events_of(journal, tap(1), fact(2), tap(3), fact(4, EventKind.MARK), fact(5))
+    assert [row_id for row_id, _ in journal.waiting_facts()] == [2, 4, 5]
+    journal.settle_facts(4)
+    assert [event["person"] for _, event in journal.waiting_facts()] == ["1"]
+    journal.close()
+    again = machine.open(tmp_path)
+    assert [row_id for row_id, _ in again.waiting_facts()] == [5]
+    assert [row_id for row_id, _ in read_facts(again.path)] == [5]
+    again.db.close()
+    for ask in (again.waiting_facts, lambda: again.settle_facts(5)):
+        with pytest.raises(JournalFault):
+            ask()
+    again.fault = "gone"
+    with pytest.raises(JournalFault, match="gone"):
+        again.waiting_facts()
+
+
+def test_facts_cannot_be_read_where_there_is_no_journal(tmp_path: Path) -> None:
+    """A host that never ran has none to read, and that is said."""
+    with pytest.raises(JournalFault):
+        read_facts(tmp_path / "journal.db")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.model import Usage
-from sync.servings import MOST_DAYS, Boot, Servings
+from sync.servings import MOST_DAYS, MOST_MARKS, Boot, Servings
 from sync.wire.event import Event, EventKind, Serving, canonical
 
 DAY = date(2026, 9, 1)
@@ -93,3 +93,47 @@ def test_servings_made_anew_are_those_that_were_kept(
             for holder in ("person 1", "person 2", "card 3"):
                 serving = Serving(DAY + timedelta(days=day), place, holder)
                 assert kept.usage(serving, NOON) == anew.usage(serving, NOON)
+
+
+def mark(number: int, holder: str = "person 1") -> Event:
+    """A serving that somebody marked by hand."""
+    fact = {"act": "serve", "card": None, "person": "1"}
+    return tap(kind=EventKind.MARK, tap_id=f"{number:032x}", fact=fact, holder=holder)
+
+
+def undo(number: int) -> Event:
+    """What takes such a mark back."""
+    fact = {"act": "undo", "card": None, "person": None, "undoes": f"{number:032x}"}
+    return tap(kind=EventKind.MARK, holder=None, tap_id="ff" * 16, fact=fact)
+
+
+def test_a_mark_counts_as_a_serving_until_it_is_undone() -> None:
+    """A lunch marked by hand is the day's lunch; taken back, the pupil may eat; a second undo of the same changes nothing."""
+    servings = Servings(Machine().boot)
+    servings.add(mark(1))
+    assert servings.usage(PERSON, NOON).served_today == 1
+    servings.add(mark(2))
+    servings.add(undo(2))
+    servings.add(undo(2))
+    assert servings.usage(PERSON, NOON).served_today == 1
+    servings.add(undo(1))
+    assert servings.usage(PERSON, NOON) == Usage()
+
+
+def test_an_undo_takes_back_no_tap_and_nothing_unknown() -> None:
+    """Only a mark that is known is taken back; strange facts are passed over."""
+    servings = Servings(Machine().boot)
+    servings.add(tap(tap_id=f"{1:032x}"))
+    servings.add(undo(1))
+    servings.add(tap(holder=None, fact="strange"))
+    assert servings.usage(PERSON, NOON).served_today == 1
+
+
+def test_marks_that_can_be_undone_are_bounded() -> None:
+    """The oldest can be taken back no more; it stays counted."""
+    servings = Servings(Machine().boot)
+    servings.add(mark(1))
+    for number in range(2, MOST_MARKS + 2):
+        servings.add(mark(number, holder="person 2"))
+    servings.add(undo(1))
+    assert servings.usage(PERSON, NOON).served_today == 1

@@ -13,6 +13,7 @@ _MISSING = [each for each in ("systemd-analyze", "udevadm", "duk", "modprobe") i
 pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"Debian's systemd, udev, duktape, kmod: missing {_MISSING}")
 
 UNIT = "viipe.service"
+LINK = "viipe-link.service"
 DEVICES = "viipe.service.d/devices.conf.example"
 
 
@@ -40,6 +41,8 @@ def test_the_folder_is_well(folder: Path) -> None:
         (UNIT, "ProtectHome=", "ProtectHouse=", "ProtectHouse"),
         (UNIT, "/bin/kill", "/bin/kil", "/bin/kil "),
         (UNIT, "WatchdogSec=8", "WatchdogSec=soon", "soon"),
+        (LINK, "ProtectSystem=strict", "ProtectSystem=no\nPrivateUsers=no", "more than 13 tenths"),
+        (LINK, "MemoryMax=", "MemoryMost=", "MemoryMost"),
         (DEVICES, "PrivateDevices=no", "PrivateDevices=no\nPrivateNetwork=no\nPrivateUsers=no", "more than 8 tenths"),
         (DEVICES, "DeviceAllow=char-gpiochip rw", "DeviceAlow=char-gpiochip rw", "DeviceAlow"),
         ("viipe.sysusers.conf", "u viipe -", "q viipe -", "viipe.sysusers.conf"),

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sync import site_key
 from tests.rig.host_rig import VIIPE
+from tests.rig.published_site import PublishedSite
 
 GOOD = """\
 [host]
@@ -103,3 +105,17 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         checked = check(path)
         assert (checked.returncode, checked.stdout) == (78, "")
         assert str(path) in checked.stderr
+
+
+def test_it_says_whose_rules_serve(tmp_path: Path) -> None:
+    """With a registry: this file's until the first snapshot, then the registry's, of which version."""
+    file = tmp_path / "host.toml"
+    file.write_text(GOOD.replace("/var/lib/viipe", str(tmp_path)) + REGISTRY)
+    told = check(file)
+    assert told.returncode == 0
+    assert "the rules of this file serve until the registry's first snapshot" in told.stdout
+    PublishedSite(tmp_path, site_key.load_or_make(tmp_path), {}).close()
+    assert "the registry's rules serve, of version 1" in check(file).stdout
+    (tmp_path / "cache-1.db").write_bytes(b"no database")
+    told = check(file)
+    assert (told.returncode, "cannot be told" in told.stdout) == (0, True)

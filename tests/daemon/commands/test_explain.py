@@ -4,9 +4,15 @@ import json
 
 import pytest
 
+from daemon.clock import boot, boot_ms
+from policy.model import Card, Kind, State
 from policy.uid import all_forms
+from sync import site_key
 from tests.rig.host_rig import GOOD, SUBSTITUTE, HostRig, door_and_till
 from tests.rig.ifd import EventIfd
+from tests.rig.parts import open_journal
+from tests.rig.published_site import PublishedSite
+from tests.rig.told_link import tell
 
 SCHOOL_HOURS = """
 [service.door]
@@ -42,6 +48,7 @@ def test_a_refusal_says_where_it_came_from(host: HostRig) -> None:
     told = host.viipe("explain", "--reader", "front-in", "--uid", "5a:17:c3:e2")
     assert told.returncode == 0
     lines = told.stdout.splitlines()
+    assert lines[0] == "rule       of the host's own file"
     assert "state      closed: closed" in lines
     assert any(line.startswith("→ deny: closed") for line in lines)
     assert "Card closed" in lines[-1]
@@ -121,3 +128,25 @@ def test_a_host_that_never_was_says_so(idle: HostRig) -> None:
     told = idle.viipe("explain", "--reader", "front-in", "--uid", "EBF2CE70")
     assert (told.returncode, len(told.stderr.splitlines())) == (1, 1)
     assert "site key" in told.stderr
+
+
+def test_the_registrys_rule_is_explained_and_named(idle: HostRig, ifd: EventIfd) -> None:
+    """Whose rule it is stands first; facts noted here and the age of the data have their say, as at a tap."""
+    idle.write(door_and_till(ifd.names) + '\n[registry]\nurl = "http://127.0.0.1:9"\n')
+    key = site_key.load_or_make(idle.state_dir)
+    card = Card("7", "p-1", Kind.PERSONAL, State.ACTIVE)
+    stale = {"stale_after_h": 1, "when_stale": "deny"}
+    site = PublishedSite(idle.state_dir, key, {GOOD: card}, documents={"rules": {"door": stale}})
+    told = explained(idle)
+    assert told["rule_of"] == "the registry, version 1"
+    tell(idle.state_dir, heard_boot_ms=boot_ms() - 7_200_000, boot_id=boot().boot_id)
+    assert explained(idle)["reason"] == "data_stale"
+    of_till = explained(idle, reader="till-1")["rule_of"]
+    assert of_till == "the host's own file: the registry publishes none for this service"
+    journal = open_journal(idle.state_dir)
+    fact = {"act": "lost", "card": "7", "person": None}
+    event = {"kind": "loan", "tap_id": "00" * 16, "time": "2026-11-23T10:00:00.000Z", "fact": fact}
+    journal.transact(lambda transaction: transaction.append(event))
+    journal.close()
+    site.close()
+    assert explained(idle)["reason"] == "closed"

@@ -2,8 +2,12 @@
 
 import json
 
-from tests.rig.host_rig import GOOD, HostRig
+from daemon.clock import boot, boot_ms
+from sync import site_key
+from tests.rig.host_rig import GOOD, HostRig, door_and_till
 from tests.rig.ifd import EventIfd
+from tests.rig.published_site import PublishedSite
+from tests.rig.told_link import tell
 
 
 def test_a_healthy_host_in_words(host: HostRig, ifd: EventIfd) -> None:
@@ -18,6 +22,7 @@ def test_a_healthy_host_in_words(host: HostRig, ifd: EventIfd) -> None:
         "reader till-1 (canteen): reading; no tap yet",
         "output strike: in order",
         "cards: 10, version 1, of 20",
+        "rules: of the host's own file",
         "journal: epoch ",
         "clock: 20",
     ]
@@ -61,3 +66,18 @@ def test_a_host_without_cards_says_how_to_feed_it(idle: HostRig) -> None:
     told = idle.viipe("status")
     idle.stop()
     assert "cards: none; feed them with `viipe cards import`" in told.stdout
+
+
+def test_a_host_of_a_registry_says_how_that_is(idle: HostRig, ifd: EventIfd) -> None:
+    """Whose rules serve, when the registry was heard, what is not uploaded, and the link's fault: none of it makes the host faulty."""
+    idle.write(door_and_till(ifd.names) + '\n[registry]\nurl = "http://127.0.0.1:9"\n')
+    site = PublishedSite(idle.state_dir, site_key.load_or_make(idle.state_dir), {})
+    tell(idle.state_dir, heard_boot_ms=boot_ms(), boot_id=boot().boot_id, fault="the certificate has expired")
+    idle.start()
+    told = idle.viipe("status")
+    site.close()
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "rules: the registry's, version 1" in told.stdout.splitlines()
+    (line,) = [line for line in told.stdout.splitlines() if line.startswith("registry: ")]
+    assert line.startswith("registry: last heard ")
+    assert line.endswith("events not uploaded; the certificate has expired")

@@ -71,6 +71,15 @@ def test_only_an_event_with_a_holder_is_a_serving() -> None:
     assert serving_told({**TAP, "holder": None}) is None
 
 
+def test_a_fact_stands_last() -> None:
+    """Marks and loans tell their fact in the last field; no other event has one, and none counts as a serving by itself."""
+    fact = {"act": "lend", "card": "7", "person": "12"}
+    for kind in (EventKind.LOAN, EventKind.MARK):
+        assert canonical({"kind": kind, "fact": fact}).endswith(b',"fact":{"act":"lend","card":"7","person":"12"}}')
+    assert canonical(TAP).endswith(b',"fact":null}')
+    assert FIELDS[-1] == "fact"
+
+
 @pytest.mark.parametrize("offset_h", [0, 3, -11])
 def test_times_are_written_in_utc_and_read_back(offset_h: int) -> None:
     """A time is written in UTC with milliseconds and `Z`, and read back as the same moment."""

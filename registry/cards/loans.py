@@ -1,0 +1,32 @@
+"""What is asked of loans: who has which substitute, since when, how often, and which are overdue (T25, T28; DOMAIN.md, trap 3)."""
+
+from datetime import date, timedelta
+
+from registry.cards.steps import local_day
+from registry.models import Loan, Person, School
+
+
+def open_loans_of(person: Person, school: School) -> list[Loan]:
+    """Return the substitutes of a school that a person has now; by the rules of the house never more than one."""
+    loans = Loan.objects.filter(person=person, card__school=school, ended_at=None).select_related("card")
+    return list(loans.order_by("lent_at", "pk"))
+
+
+def times_lent(person: Person, school: School, since: date | None = None) -> int:
+    """Count how often a person was lent a substitute of a school; since a local day, that day included."""
+    loans = Loan.objects.filter(person=person, card__school=school).values_list("lent_at", flat=True)
+    return sum(since is None or local_day(school, lent_at) >= since for lent_at in loans)
+
+
+def last_day(loan: Loan) -> date | None:
+    """Return the last day of a loan: the day it was lent is the first of `School.max_loan_days`, None is without limit."""
+    school = loan.card.school
+    if school.max_loan_days is None:
+        return None
+    return local_day(school, loan.lent_at) + timedelta(days=max(school.max_loan_days - 1, 0))
+
+
+def overdue(school: School, today: date) -> list[Loan]:
+    """Return the loans whose last day has passed, the oldest first."""
+    loans = Loan.objects.filter(card__school=school, ended_at=None).select_related("card__school", "person")
+    return [loan for loan in loans.order_by("lent_at", "pk") if (day := last_day(loan)) is not None and day < today]

@@ -1,0 +1,71 @@
+"""`viipe-registry enrol-code HOST`: the one-time code by which a host is enrolled; a host that is not there yet is added."""
+
+import argparse
+from datetime import timedelta
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from registry import audit
+from registry.api.enrolment import new_code
+from registry.models import Host, School
+from registry.publishing import keys
+from registry.publishing.changes import documents_changed
+from registry.recovery import say_recovery_key
+from registry.refusal import Refused
+
+_ACTOR: Final = "command"
+_HOURS_MAX: Final = 24 * 30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the host, and what it is if it is new."""
+    parser.add_argument("name", metavar="HOST", help="the host's name, as in its file")
+    parser.add_argument("--school", metavar="CODE", help="the school of a new host; may be left out where there is one")
+    parser.add_argument("--desk", action="store_true", help="the host is a desk where cards are entered by tapping")
+    parser.add_argument("--hours", type=int, default=24, help="how long the code holds (%(default)s)")
+
+
+def perform(arguments: argparse.Namespace) -> int:
+    """Print the code, alone on its line, and until when it holds; returns 0. Raises Refused, KeysFault."""
+    if not 0 < arguments.hours <= _HOURS_MAX:
+        raise Refused("bad_hours", "--hours", str(arguments.hours), f"1 to {_HOURS_MAX}")
+    now = timezone.now()
+    say_recovery_key(keys.ensure(now))
+    with transaction.atomic():
+        host = _host(arguments.name, arguments.school, is_desk=arguments.desk)
+        life = timedelta(hours=arguments.hours)
+        print(new_code(host, now=now, actor=_ACTOR, life=life))
+    print(f"For host {host.name} of school {host.school.code}; holds once, until {now + life:%Y-%m-%d %H:%M} UTC.")
+    return 0
+
+
+def _host(name: str, school_code: str | None, *, is_desk: bool) -> Host:
+    host = Host.objects.select_related("school").filter(name=name).first()
+    if host is None:
+        host = Host(school=_school(school_code), name=name, is_desk=is_desk)
+        try:
+            host.full_clean()
+        except ValidationError as error:
+            raise Refused("bad_name", "HOST", repr(name), "; ".join(error.messages)) from error
+        host.save()
+        documents_changed(host.school)
+        audit.record(_ACTOR, "host.add", school=host.school, object=host)
+        return host
+    if school_code is not None and host.school.code != school_code:
+        raise Refused("other_school", "--school", f"host {name} is of school {host.school.code}", school_code)
+    if is_desk and not host.is_desk:
+        host.is_desk = True
+        host.save(update_fields=["is_desk"])
+        audit.record(_ACTOR, "host.desk", school=host.school, object=host, is_desk=True)
+    return host
+
+
+def _school(code: str | None) -> School:
+    schools = list(School.objects.order_by("code") if code is None else School.objects.filter(code=code))
+    if len(schools) == 1:
+        return schools[0]
+    known = ", ".join(School.objects.order_by("code").values_list("code", flat=True)) or "none; import one first"
+    raise Refused("which_school", "--school", "nothing" if code is None else code, f"one of: {known}")

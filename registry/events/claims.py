@@ -1,0 +1,170 @@
+"""A shared quota's servings are promised before they are served: one atomic statement, so that all tills together never exceed the limit.
+
+Servings that are known already count too, claimed or not. A question asked again, with the same `tap_id`, has the same answer. A claim
+that came to nothing says yes again to the host that holds it: that host knows from its own journal whether it served.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Final
+
+from django.db import connection
+
+from policy.model import Kind
+from policy.rule import Per, Rule, parse_rule
+from registry.events.body import Told
+from registry.models import Claim, Host
+from sync.wire.event import place_of
+from sync.wire.faults import Malformed
+from sync.wire.quota import ClaimAnswer, ClaimRequest
+
+_HOLDER_LETTERS: Final = 64
+_TRIES: Final = 100  # each failed one is another till's claim that went in meanwhile: a limit is reached long before
+
+
+def claim(host: Host, request: ClaimRequest, now: datetime) -> ClaimAnswer:
+    """Answer whether the host may serve; `served` counts the holder's other servings and claims at this place on this day.
+
+    Raises Malformed for a kind of card that there is not. A service that has no published rule, or no limit for this kind, has
+    nothing to promise: yes, and nothing is kept.
+    """
+    rule = _rule(host.school_id, request.service)
+    if request.kind not in set(Kind):
+        raise Malformed(f"claim: kind: expected one of {', '.join(Kind)}")
+    limit = None if rule is None else rule.limit(Kind(request.kind))
+    wanted = _Wanted(host, request, holder_of(request, rule), now)
+    if limit is None:
+        return ClaimAnswer(granted=True, served=wanted.served())
+    for _ in range(_TRIES):
+        if wanted.insert(limit) or wanted.is_ours() or wanted.take_over():
+            return ClaimAnswer(granted=True, served=wanted.served() - 1)
+        if (served := wanted.served()) >= limit:
+            return ClaimAnswer(granted=False, served=served)
+    return ClaimAnswer(granted=False, served=limit)
+
+
+def holder_of(request: ClaimRequest, rule: Rule | None) -> str:
+    """Return whose servings are counted together, as the host's events name them: the person's, or the card's own, a loan's for itself."""
+    loan = f" lent to {request.person}" if request.kind == Kind.SUBSTITUTE else ""
+    by_person = request.person is not None and (rule is None or rule.per is Per.PERSON)
+    holder = f"person {request.person}" if by_person else f"card {request.card}{loan}"
+    if len(holder) > _HOLDER_LETTERS:
+        raise Malformed(
+            f"claim: card, person: expected ids of this registry, together at most {_HOLDER_LETTERS} letters"
+        )
+    return holder
+
+
+def use(host: Host, told: Sequence[Told], now: datetime) -> None:
+    """Mark the claims as used whose taps were granted.
+
+    A tap whose claim was taken over by a later one of the same holder uses another claim of the holder at this host, if one is left:
+    a serving is counted once.
+    """
+    servings = {each.tap_id: each for each in told if each.holder and each.tap_id}
+    days = {each.service_day for each in servings.values() if each.service_day}
+    if not days:
+        return
+    unused = list(Claim.objects.select_for_update().filter(host=host, day__in=days, used_at=None).order_by("slot"))
+    own = [left for left in unused if servings.pop(left.tap_id, None)]
+    Claim.objects.filter(pk__in=[each.pk for each in own]).update(used_at=now)
+    for left in unused:
+        whose = (left.place, left.day, left.holder)
+        tap_id = next(
+            (tap for tap, each in servings.items() if (each.place, each.service_day, each.holder) == whose), None
+        )
+        if left not in own and tap_id is not None:
+            del servings[tap_id]
+            Claim.objects.filter(pk=left.pk).update(tap_id=tap_id, used_at=now)
+
+
+_RULE: Final = """
+SELECT CAST(r."table" AS text) FROM registry_ruleversion r JOIN registry_service s ON s.id = r.service_id
+ WHERE s.school_id = %s AND s.code = %s AND r.published_at IS NOT NULL ORDER BY r.number DESC LIMIT 1
+"""
+
+
+def _rule(school_id: int, service: str) -> Rule | None:
+    """Return the rule in force, or None for a service without one. A till waits for it: in plain SQL, and parsed once."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RULE, [school_id, service])
+        found = cursor.fetchone()
+    return None if found is None else _parsed(found[0], service)
+
+
+@lru_cache(maxsize=256)
+def _parsed(table: str, service: str) -> Rule:
+    return parse_rule(json.loads(table), service=service)
+
+
+# What counts: claims, and servings that no claim belongs to; a hand mark that was undone is none (`registry.events.facts`).
+_SERVED: Final = """
+    (SELECT count(*) FROM registry_claim c
+      WHERE c.school_id = %(school)s AND c.place = %(place)s AND c.day = %(day)s AND c.holder = %(holder)s)
+  + (SELECT count(*) FROM registry_event e
+      WHERE e.holder = %(holder)s AND e.holder <> '' AND e.service_day = %(day)s AND e.school_id = %(school)s
+        AND e.service = %(service)s AND (e.direction = 'out') = %(is_out)s
+        AND NOT EXISTS (SELECT 1 FROM registry_claim k WHERE k.tap_id = e.tap_id)
+        AND NOT EXISTS (SELECT 1 FROM registry_fact f WHERE f.event_id = e.id AND NOT f.is_in_force))
+"""
+# Of two statements at once both may see the same servings, but then both take the same slot, and one of them does nothing.
+_INSERT: Final = f"""
+INSERT INTO registry_claim (school_id, place, day, holder, slot, tap_id, host_id, at)
+SELECT %(school)s, %(place)s, %(day)s, %(holder)s, taken.slot, %(tap)s, %(host)s, %(at)s
+  FROM (SELECT {_SERVED} AS served,
+               (SELECT coalesce(max(slot), 0) + 1 FROM registry_claim m
+                 WHERE m.school_id = %(school)s AND m.place = %(place)s AND m.day = %(day)s AND m.holder = %(holder)s) AS slot
+       ) AS taken
+ WHERE taken.served < %(limit)s
+ON CONFLICT DO NOTHING
+RETURNING slot
+"""  # noqa: S608  our own text twice, no value in it
+_TAKE_OVER: Final = """
+UPDATE registry_claim SET tap_id = %(tap)s, at = %(at)s
+ WHERE used_at IS NULL AND id = (
+    SELECT min(id) FROM registry_claim u
+     WHERE u.school_id = %(school)s AND u.place = %(place)s AND u.day = %(day)s AND u.holder = %(holder)s
+       AND u.host_id = %(host)s AND u.used_at IS NULL)
+"""
+
+
+class _Wanted:
+    """One question, ready to be put to the database."""
+
+    def __init__(self, host: Host, request: ClaimRequest, holder: str, now: datetime) -> None:
+        self._host, self._tap_id = host, request.tap_id
+        self._values: dict[str, str | int | date | None] = {
+            "school": host.school_id,
+            "host": host.pk,
+            "service": request.service,
+            "place": place_of(request.service, request.direction),
+            "is_out": request.direction == "out",
+            "day": connection.ops.adapt_datefield_value(request.day),
+            "holder": holder,
+            "tap": request.tap_id,
+            "at": connection.ops.adapt_datetimefield_value(now),
+        }
+
+    def is_ours(self) -> bool:
+        """Whether this tap holds a claim at this host already."""
+        return Claim.objects.filter(tap_id=self._tap_id, host=self._host).exists()
+
+    def served(self) -> int:
+        """Count the holder's servings and claims."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {_SERVED}", self._values)
+            return int(cursor.fetchone()[0])
+
+    def insert(self, limit: int) -> bool:
+        """Take the next serving if there is one left: the one atomic statement."""
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT, {**self._values, "limit": limit})
+            return cursor.fetchone() is not None
+
+    def take_over(self) -> bool:
+        """Put this tap in the place of an unused one of the same holder at the same host."""
+        with connection.cursor() as cursor:
+            cursor.execute(_TAKE_OVER, self._values)
+            return bool(cursor.rowcount == 1)

@@ -1,0 +1,340 @@
+"""What a roster would change: its rows compared with the tables, some hundreds at a time, in bounded memory."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from itertools import islice
+from typing import Final
+
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from registry.cards.entering import NewCard, prepared
+from registry.models import Card, CardProduct, Enrolment, Person, School
+from registry.people.enrolments import current
+from registry.people.persons import PersonFacts
+from registry.people.roster_row import BadRow, RosterCard, RosterRow, RosterStay
+from registry.refusal import Refused
+
+CHUNK: Final = 400  # rows a question: below the number of values that SQLite takes in one
+_DAY: Final = timedelta(days=1)
+
+
+class ChangeKind(StrEnum):
+    """What happens to whom."""
+
+    PERSON_NEW = "person_new"
+    PERSON_CHANGED = "person_changed"
+    STAY_NEW = "stay_new"
+    STAY_CHANGED = "stay_changed"
+    STAY_MOVED = "stay_moved"
+    """The stay ends because the roster has the person in another class."""
+    CARD_NEW = "card_new"
+    CARD_CHANGED = "card_changed"
+    LEAVING = "leaving"
+    """The stay is in the tables and not in the roster: its end is proposed (trap 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. `who` is an external id or a card's number; `key` finds the person (`person_key`), `target` is the row that changes.
+
+    `fields` is what it will be, by column; `card` a card to be written down, not saved.
+    """
+
+    kind: ChangeKind
+    line: int
+    who: str
+    key: str = ""
+    target: int = 0
+    fields: Mapping[str, object] = field(default_factory=dict)
+    card: Card | None = None
+
+
+def person_key(facts: PersonFacts) -> str:
+    """Return by what a roster knows a person: the external id, else the personal code; for our own tables, never shown."""
+    return f"id {facts.external_id}" if facts.external_id else f"code {facts.personal_code}"
+
+
+class RosterDiff:
+    """The comparison of one roster with one school on one day."""
+
+    def __init__(self, school: School, today: date, *, is_whole: bool = True) -> None:
+        """`is_whole`: whoever is not in it has left, as far as the roster knows."""
+        self._school = school
+        self._today = today
+        self._is_whole = is_whole
+        self._products = {product.code: product for product in CardProduct.objects.filter(school=school)}
+        self._met: set[str] = set()  # persons that an earlier row has brought or changed
+        self._codes: set[str] = set()
+        self._stays: set[tuple[str, str, str]] = set()
+        self._numbers: set[str] = set()
+        self._uids: set[bytes] = set()
+        self._seen: set[int] = set()
+        self._moved_to: dict[tuple[int, str], date] = {}
+        self._kinds: set[str] = set()
+        self._before = _Before.now()
+
+    def changes(self, rows: Iterable[RosterRow | BadRow]) -> Iterator[Change | BadRow]:
+        """Give all changes of a roster, those of absence last. A caller may write each before it takes the next."""
+        left = iter(rows)
+        while chunk := list(islice(left, CHUNK)):
+            good = [row for row in chunk if isinstance(row, RosterRow)]
+            held = _Held(self._school, good, self._before)
+            for row in chunk:
+                if isinstance(row, BadRow):
+                    yield row
+                else:
+                    yield from self._row(row, held)
+        if self._is_whole:
+            yield from self._absent()
+
+    def count_before(self) -> int:
+        """Return how many stays of the roster's kinds the school has today: what a share of removals is a share of."""
+        return Enrolment.objects.filter(current(self._school, self._today), kind__in=self._kinds).count()
+
+    def _row(self, row: RosterRow, held: "_Held") -> Iterator[Change | BadRow]:
+        person: Person | None = None
+        key = ""
+        if row.person is not None:
+            key = person_key(row.person)
+            person = held.person(row.person)
+            if (bad := self._bad_person(row, person, held)) is not None:
+                yield bad
+                return
+            yield from self._person(row, row.person, person, key)
+        if row.stay is not None:
+            yield from self._stay(row, row.stay, person, key, held)
+        if row.card is not None:
+            yield from self._card(row, row.card, person, key, held)
+
+    def _bad_person(self, row: RosterRow, person: Person | None, held: "_Held") -> BadRow | None:
+        facts = row.person
+        if facts is None or not facts.personal_code:
+            return None
+        other = held.by_code.get(facts.personal_code)
+        if other is not None and other != person:
+            found = _("the code of person %(person)s") % {"person": other.external_id}
+            return BadRow(row.line, "personal_code", found, _("a code that no other person has"))
+        key = person_key(facts)
+        if key not in self._met and facts.personal_code in self._codes:
+            return BadRow(row.line, "personal_code", _("a code that an earlier row has"), _("one person a code"))
+        self._codes.add(facts.personal_code)
+        return None
+
+    def _person(self, row: RosterRow, facts: PersonFacts, person: Person | None, key: str) -> Iterator[Change]:
+        if key in self._met:
+            return
+        self._met.add(key)
+        if person is None:
+            told = {name: getattr(facts, name) for name in ("given_name", "family_name", "email")}
+            yield Change(
+                ChangeKind.PERSON_NEW,
+                row.line,
+                facts.external_id,
+                key,
+                fields={**told, "external_id": facts.external_id, "personal_code": facts.personal_code or None},
+            )
+            return
+        said = {name: getattr(facts, name) for name in ("given_name", "family_name", "email", "personal_code")}
+        differing = {name: text for name, text in said.items() if text and text != (getattr(person, name) or "")}
+        if differing:
+            yield Change(ChangeKind.PERSON_CHANGED, row.line, person.external_id, key, person.pk, differing)
+
+    def _stay(
+        self, row: RosterRow, stay: RosterStay, person: Person | None, key: str, held: "_Held"
+    ) -> Iterator[Change | BadRow]:
+        self._kinds.add(stay.kind)
+        if (key, stay.class_name, stay.kind) in self._stays:
+            if row.card is None:  # a second card makes a second row of the same stay
+                yield BadRow(row.line, "class", _("a stay that an earlier row has"), _("each stay once"))
+            return
+        self._stays.add((key, stay.class_name, stay.kind))
+        who = person.external_id if person is not None else row.person.external_id if row.person else ""
+        known = self._known(stay, held.stays_of(person))
+        if known is None:
+            first = stay.valid_from or self._today
+            fields = {
+                "class_name": stay.class_name,
+                "kind": stay.kind,
+                "valid_from": first,
+                "valid_until": stay.valid_until,
+            }
+            if stay.valid_until is not None and stay.valid_until < first:
+                yield BadRow(row.line, "until", f"{stay.valid_until}", _("a day from %(day)s on") % {"day": first})
+                return
+            if person is not None and (stay.valid_until is None or stay.valid_until >= self._today):
+                self._moved_to.setdefault((person.pk, stay.kind), first)
+            yield Change(ChangeKind.STAY_NEW, row.line, who, key, fields=fields)
+            return
+        self._seen.add(known.pk)
+        days = {"valid_from": stay.valid_from, "valid_until": stay.valid_until}
+        differing = {name: day for name, day in days.items() if day is not None and day != getattr(known, name)}
+        if not differing:
+            return
+        first, last = (differing.get(name) or getattr(known, name) for name in days)
+        if last is not None and last < first:
+            yield BadRow(row.line, "until", f"{last}", _("a day from %(day)s on") % {"day": first})
+            return
+        yield Change(ChangeKind.STAY_CHANGED, row.line, who, key, known.pk, differing)
+
+    def _known(self, stay: RosterStay, stays: Sequence[Enrolment]) -> Enrolment | None:
+        """Return the stay that a row means: of the same class and kind, not ended before the row begins; or begun on the same day."""
+        since = min(self._today, stay.valid_from or self._today)
+        for one in stays:
+            if (one.class_name, one.kind) != (stay.class_name, stay.kind):
+                continue
+            if one.valid_from == stay.valid_from or one.valid_until is None or one.valid_until >= since:
+                return one
+        return None
+
+    def _card(
+        self, row: RosterRow, card: RosterCard, person: Person | None, key: str, held: "_Held"
+    ) -> Iterator[Change | BadRow]:
+        bad = self._bad_card(row.line, card, held)
+        if bad is not None:
+            yield bad
+            return
+        self._numbers.add(card.number)
+        if card.uid is not None:
+            self._uids.add(card.uid)
+        known = held.cards.get(card.number)
+        if known is not None:
+            yield from self._known_card(row, card, known, person)
+            return
+        new = NewCard(
+            card.number,
+            card.kind,
+            card.state,
+            person if person is not None else Person() if row.person is not None else None,
+            self._products.get(card.product),
+            card.uid,
+            card.ordered_on,
+            card.valid_from,
+            card.valid_until,
+            card.close_reason,
+        )
+        try:
+            made = prepared(self._school, new, self._today)
+        except Refused as refused:
+            yield BadRow(row.line, _COLUMN_OF_CODE.get(refused.code, "card_number"), refused.found, refused.expected)
+            return
+        yield Change(ChangeKind.CARD_NEW, row.line, card.number, key, card=made)
+
+    def _bad_card(self, line: int, card: RosterCard, held: "_Held") -> BadRow | None:
+        if card.number in self._numbers:
+            return BadRow(line, "card_number", _("a number that an earlier row has"), _("each card once"))
+        if card.product and card.product not in self._products:
+            return BadRow(line, "product", f"“{card.product[:60]}”", ", ".join(self._products) or _("no product"))
+        if card.uid is None:
+            return None
+        owner = held.number_of_uid.get(card.uid)
+        if card.uid in self._uids or (owner is not None and owner != card.number):
+            found = (
+                _("the chip of card %(number)s") % {"number": owner} if owner else _("a chip that an earlier row has")
+            )
+            return BadRow(line, "uid", found, _("a chip that no other card has"))
+        return None
+
+    def _known_card(
+        self, row: RosterRow, card: RosterCard, known: Card, person: Person | None
+    ) -> Iterator[Change | BadRow]:
+        if row.person is not None and (person is None or known.person_id != person.pk):
+            yield BadRow(
+                row.line, "card_number", _("a card of another person"), _("a card of this person, or a new number")
+            )
+            return
+        if known.kind != card.kind:
+            yield BadRow(row.line, "card_kind", card.kind, known.kind)
+            return
+        if card.uid is not None and known.uid is not None and bytes(known.uid) != card.uid:
+            yield BadRow(row.line, "uid", _("another chip than the card has"), _("the same chip, or none"))
+            return
+        said: dict[str, object] = {"valid_from": card.valid_from, "valid_until": card.valid_until}
+        if known.uid is None:
+            said["uid"] = card.uid
+        differing = {name: value for name, value in said.items() if value is not None and value != getattr(known, name)}
+        if differing:
+            yield Change(ChangeKind.CARD_CHANGED, row.line, card.number, target=known.pk, fields=differing)
+
+    def _absent(self) -> Iterator[Change]:
+        stays = Enrolment.objects.filter(
+            current(self._school, self._today), kind__in=self._kinds, pk__lte=self._before.stay
+        )
+        rows = stays.order_by("pk").values_list("pk", "person", "person__external_id", "kind", "class_name")
+        for pk, person, who, kind, class_name in list(rows):
+            if pk in self._seen:
+                continue
+            moved_to = self._moved_to.get((person, kind))
+            if moved_to is None:
+                yield Change(ChangeKind.LEAVING, 0, who, target=pk, fields={"class_name": class_name})
+            else:
+                yield Change(
+                    ChangeKind.STAY_MOVED,
+                    0,
+                    who,
+                    target=pk,
+                    fields={"class_name": class_name, "valid_until": moved_to - _DAY},
+                )
+
+
+_COLUMN_OF_CODE: Final = {
+    "bad_number": "card_number",
+    "bad_kind": "card_kind",
+    "bad_state": "state",
+    "no_person": "external_id",
+    "has_person": "external_id",
+    "other_product": "product",
+    "bad_reason": "close_reason",
+    "outlasts_stage": "product",
+    "ends_before_it_begins": "valid_until",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The highest ids there were when the comparison began: what a caller writes while it goes on is not what was held."""
+
+    person: int
+    stay: int
+
+    @staticmethod
+    def now() -> "_Before":
+        highest = (model.objects.aggregate(pk=Max("pk"))["pk"] or 0 for model in (Person, Enrolment))
+        return _Before(*highest)
+
+
+class _Held:
+    """What the tables hold of whom and what a chunk names: five questions."""
+
+    def __init__(self, school: School, rows: Sequence[RosterRow], before: _Before) -> None:
+        persons = [row.person for row in rows if row.person is not None]
+        ids = {facts.external_id for facts in persons if facts.external_id}
+        codes = {facts.personal_code for facts in persons if facts.personal_code}
+        known_before = Person.objects.filter(pk__lte=before.person)
+        self.by_id = {person.external_id: person for person in known_before.filter(external_id__in=ids)}
+        self.by_code = {person.personal_code or "": person for person in known_before.filter(personal_code__in=codes)}
+        known = {person.pk for person in (*self.by_id.values(), *self.by_code.values())}
+        self._stays: dict[int, list[Enrolment]] = {}
+        for stay in Enrolment.objects.filter(person__in=known, school=school, pk__lte=before.stay).order_by(
+            "-valid_from"
+        ):
+            self._stays.setdefault(stay.person_id, []).append(stay)
+        cards = [row.card for row in rows if row.card is not None]
+        held = Card.objects.filter(school=school)
+        self.cards = {card.number: card for card in held.filter(number__in=[card.number for card in cards])}
+        uids = [card.uid for card in cards if card.uid is not None]
+        self.number_of_uid = {
+            bytes(uid): number
+            for uid, number in held.filter(uid__in=uids).values_list("uid", "number")
+            if uid is not None
+        }
+
+    def person(self, facts: PersonFacts) -> Person | None:
+        """Return whom a row means."""
+        return self.by_id.get(facts.external_id) if facts.external_id else self.by_code.get(facts.personal_code)
+
+    def stays_of(self, person: Person | None) -> Sequence[Enrolment]:
+        """Return a person's stays at the school, the last first."""
+        return self._stays.get(person.pk, ()) if person is not None else ()

@@ -1,0 +1,101 @@
+"""Facts noted at this host that the registry's data do not hold yet: in force here at once, until it publishes them (DESIGN.md §4).
+
+They are derived from the journal at the start and kept in memory: few, since the registry takes them within a second when it is there.
+Which of several holds is told by `sync.wire.facts`; what the registry has closed no fact of a host opens again.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from policy.model import Card, Kind, State
+from sync.wire.event import Event
+from sync.wire.facts import Act, Ruling, Told, in_force
+from sync.wire.faults import Malformed
+
+MOST_PENDING: Final = 10_000  # a school has a hundred substitutes
+
+
+class Facts:
+    """The facts that wait for the registry. May be used from any thread."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._lock = threading.Lock()
+        self._pending: dict[int, Told] = {}  # by the event's id
+        self._rulings: Mapping[str, Ruling] = {}  # by the card; replaced whole
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return len(self._pending)
+
+    def rebuild(self, events: Iterable[tuple[int, Event]]) -> None:
+        """Take these events (id, event), oldest first, for all that wait."""
+        with self._lock:
+            self._pending = {}
+            for row_id, event in events:
+                self._take(row_id, event)
+            self._judge()
+
+    def add(self, row_id: int, event: Event) -> None:
+        """Take one more, just noted."""
+        with self._lock:
+            self._take(row_id, event)
+            self._judge()
+
+    def drop(self, up_to_id: int) -> int:
+        """Let go of those that the registry's data hold by now; returns how many those were."""
+        with self._lock:
+            left = {row_id: told for row_id, told in self._pending.items() if row_id > up_to_id}
+            dropped = len(self._pending) - len(left)
+            if dropped:
+                self._pending = left
+                self._judge()
+        return dropped
+
+    def last_before(self, moment: datetime) -> int:
+        """Return the id of the last of those that were noted up to a moment, 0 where there is none."""
+        with self._lock:
+            return max((row_id for row_id, told in self._pending.items() if told.time <= moment), default=0)
+
+    def overlay(self, card: Card | None) -> Card | None:
+        """Return the card as the facts have it."""
+        if not self._rulings or card is None:
+            return card
+        ruling = self._rulings.get(card.card)
+        return card if ruling is None else _changed(card, ruling)
+
+    def _take(self, row_id: int, event: Event) -> None:
+        try:
+            told = Told.from_event(event)
+        except Malformed:  # of a later version: the registry will know what it means
+            return
+        if (
+            told is not None and told.fact.act is not Act.SERVE
+        ):  # a mark counts as a serving by itself (`sync.servings`)
+            self._pending[row_id] = told
+            for oldest in list(islice(self._pending, max(0, len(self._pending) - MOST_PENDING))):
+                del self._pending[oldest]
+
+    def _judge(self) -> None:
+        undone = [told for told in self._pending.values() if told.fact.act is Act.UNDO]
+        by_card: dict[str, list[Told]] = {}
+        for told in self._pending.values():
+            if told.fact.card is not None and told.fact.act is not Act.UNDO:
+                by_card.setdefault(told.fact.card, []).append(told)
+        self._rulings = {card: in_force([*undone, *facts]) for card, facts in by_card.items()}
+
+
+def _changed(card: Card, ruling: Ruling) -> Card:
+    if card.state in {State.CLOSED, State.LEFT} or ruling.holding is None:
+        return card
+    if ruling.is_lost:
+        return replace(card, state=State.CLOSED)
+    if card.kind is not Kind.SUBSTITUTE:
+        return card
+    if ruling.holding.fact.act is Act.LEND:
+        return replace(card, state=State.ACTIVE, person=ruling.lent_to)
+    return replace(card, state=State.POOL, person=None)

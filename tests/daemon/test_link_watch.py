@@ -1,0 +1,202 @@
+"""The link as the deciding process sees it: over a real socket and a real file."""
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.link_watch import LinkWatch
+from policy.model import Card, Direction, Kind, Quota, State, Tap
+from sync.link_report import LinkReport, Watermark
+from sync.servings import Boot
+from sync.wire.event import utc_text
+from sync.wire.quota import ClaimRequest
+from tests.rig.parts import MONDAY_NOON
+from tests.rig.told_link import ToldLink, tell
+
+TAP = Tap(bytes(range(16)), "till-1", "canteen", None, bytes.fromhex("EBF2CE70"), 0)
+CARD = Card("7", "p-1", Kind.PERSONAL, State.ACTIVE)
+DAY = "2026-11-23"
+HOUR_MS = 3_600_000
+WAIT_S = 10.0
+
+
+class Machine:
+    """A machine whose boot clock a test moves."""
+
+    def __init__(self) -> None:
+        self.up_ms = 10 * HOUR_MS
+        self.boot = Boot("boot", lambda: self.up_ms)
+
+    def watch(self, state_dir: Path, deadline_ms: int = 2000) -> LinkWatch:
+        """Return a watch of this machine."""
+        return LinkWatch(state_dir, self.boot, deadline_ms)
+
+
+def test_a_report_is_read_when_it_changes(tmp_path: Path) -> None:
+    """What the link told before the start is known; later reports are taken up once each; one that is gone leaves what it said."""
+    tell(tmp_path, fault="before")
+    watch = Machine().watch(tmp_path)
+    assert watch.report == LinkReport(fault="before")
+    assert not watch.look()
+    tell(tmp_path, watermark={"epoch": 1, "seq": 2, "version": 3})
+    assert watch.look()
+    assert watch.report.watermark == Watermark(1, 2, 3)
+    (tmp_path / "link.json").unlink()
+    assert not watch.look()
+    assert watch.report.watermark == Watermark(1, 2, 3)
+
+
+def test_age_is_told_by_the_boot_clock(tmp_path: Path) -> None:
+    """Within one run of the machine no wall clock has a say, however wrong."""
+    machine = Machine()
+    tell(tmp_path, heard_at=utc_text(MONDAY_NOON), heard_boot_ms=machine.up_ms - 3 * HOUR_MS, boot_id="boot")
+    watch = machine.watch(tmp_path)
+    assert watch.data_age_h(MONDAY_NOON + timedelta(days=500), MONDAY_NOON) == 3.0
+    machine.up_ms += HOUR_MS
+    assert watch.data_age_h(MONDAY_NOON, MONDAY_NOON) == 4.0
+
+
+def test_age_after_a_restart_of_the_machine_is_told_by_the_registrys_times(tmp_path: Path) -> None:
+    """The later of when it was heard and when it issued what is held counts; a clock before both tells no age below 0."""
+    tell(tmp_path, heard_at=utc_text(MONDAY_NOON), heard_boot_ms=5, boot_id="another boot")
+    watch = Machine().watch(tmp_path)
+    issued_at = MONDAY_NOON - timedelta(days=3)
+    assert watch.data_age_h(MONDAY_NOON + timedelta(hours=5), issued_at) == 5.0
+    assert watch.data_age_h(MONDAY_NOON + timedelta(hours=5), MONDAY_NOON + timedelta(hours=1)) == 4.0
+    assert watch.data_age_h(MONDAY_NOON - timedelta(hours=5), issued_at) == 0.0
+
+
+def test_age_without_a_report_is_that_of_what_is_held(tmp_path: Path) -> None:
+    """Silence since the start: the snapshot's own time tells. What was fed by hand has no age."""
+    watch = Machine().watch(tmp_path)
+    assert watch.data_age_h(MONDAY_NOON + timedelta(hours=5), MONDAY_NOON) == 5.0
+    assert watch.data_age_h(MONDAY_NOON, None) is None
+
+
+@pytest.mark.parametrize(
+    ("report", "vouched"),
+    [
+        ({"boot_id": "boot", "clock_offset_ms": -5, "clock_vouched_until_boot_ms": 9}, (-5, 9)),
+        ({"boot_id": "boot", "clock_offset_ms": 0, "clock_vouched_until_boot_ms": 0}, (0, 0)),
+        ({"boot_id": "another", "clock_offset_ms": -5, "clock_vouched_until_boot_ms": 9}, None),
+        ({"boot_id": "boot", "clock_offset_ms": None, "clock_vouched_until_boot_ms": 9}, None),
+        ({"boot_id": "boot", "clock_offset_ms": 5, "clock_vouched_until_boot_ms": None}, None),
+    ],
+)
+def test_the_clock_is_vouched_for_within_one_run_of_the_machine(
+    tmp_path: Path, report: Mapping[str, object], vouched: tuple[int, int] | None
+) -> None:
+    """The boot clock of another run says nothing of this one."""
+    tell(tmp_path, **report)
+    assert Machine().watch(tmp_path).vouched() == vouched
+
+
+@pytest.mark.parametrize(
+    ("answer", "quota"),
+    [
+        ({"granted": True, "served": 0}, Quota.FREE),
+        ({"granted": False, "served": 1}, Quota.USED_UP),
+        ({"error": "the registry does not answer"}, Quota.UNKNOWN),
+        ({"granted": None}, Quota.UNKNOWN),
+        ({"granted": "yes"}, Quota.UNKNOWN),
+    ],
+)
+def test_the_registrys_word_on_a_serving(tmp_path: Path, answer: Mapping[str, object], quota: Quota) -> None:
+    """Yes, no, or not known: nothing else than true and false is an answer."""
+    with ToldLink(tmp_path, claim=lambda _question: answer) as link:
+        assert Machine().watch(tmp_path).claim(TAP, CARD, DAY) is quota
+    (asked,) = link.asked
+    request = {name: value for name, value in asked.items() if name != "ask"}
+    assert ClaimRequest(**{**request, "day": date.fromisoformat(request["day"])}) == ClaimRequest(
+        TAP.tap_id.hex(), "canteen", None, date(2026, 11, 23), "7", "p-1", "personal"
+    )
+
+
+def test_the_direction_goes_along(tmp_path: Path) -> None:
+    """A serving on the way out is another than one on the way in."""
+    tap = Tap(TAP.tap_id, "gate", "canteen", Direction.OUT, TAP.uid, 0)
+    with ToldLink(tmp_path, claim=lambda _question: {"granted": True}) as link:
+        Machine().watch(tmp_path).claim(tap, CARD, DAY)
+    assert link.asked[0]["direction"] == "out"
+
+
+def test_nobody_there_is_unknown_at_once(tmp_path: Path) -> None:
+    """Without a link no time passes."""
+    began_s = time.monotonic()
+    assert Machine().watch(tmp_path, 5000).claim(TAP, CARD, DAY) is Quota.UNKNOWN
+    assert time.monotonic() - began_s < 4
+
+
+def test_silence_is_unknown_at_the_deadline(tmp_path: Path) -> None:
+    """A registry that accepts and stays silent costs the deadline and no more."""
+    over = threading.Event()
+
+    def stay_silent(_question: Mapping[str, Any]) -> Mapping[str, object]:
+        over.wait(WAIT_S)
+        return {"granted": True}
+
+    with ToldLink(tmp_path, claim=stay_silent):
+        began_s = time.monotonic()
+        assert Machine().watch(tmp_path, 100).claim(TAP, CARD, DAY) is Quota.UNKNOWN
+        assert 0.09 < time.monotonic() - began_s < WAIT_S / 2
+        over.set()
+
+
+def test_the_office_is_answered_once(tmp_path: Path) -> None:
+    """A request that waits is told until a card was sent; then no more, though the report still names it; the next one is new."""
+    soon = utc_text(MONDAY_NOON + timedelta(seconds=30))
+    tell(tmp_path, desk={"request": 4, "expires_at": soon})
+    watch = Machine().watch(tmp_path)
+    with ToldLink(tmp_path, desk=lambda _question: {"sent": True}) as link:
+        assert watch.desk_request(MONDAY_NOON) == 4
+        assert watch.answer_desk(4, TAP.uid) is None
+        assert watch.desk_request(MONDAY_NOON) is None
+    assert link.asked == [{"ask": "desk", "request": 4, "uid": "ebf2ce70"}]
+    tell(tmp_path, desk={"request": 5, "expires_at": soon})
+    watch.look()
+    assert watch.desk_request(MONDAY_NOON) == 5
+
+
+def test_a_request_that_is_over_is_none(tmp_path: Path) -> None:
+    """Whoever waited has gone; without any request there is none either."""
+    watch = Machine().watch(tmp_path)
+    assert watch.desk_request(MONDAY_NOON) is None
+    tell(tmp_path, desk={"request": 4, "expires_at": utc_text(MONDAY_NOON)})
+    watch.look()
+    assert watch.desk_request(MONDAY_NOON) is None
+
+
+@pytest.mark.parametrize("answers", [{}, {"desk": lambda _question: {"error": "no registry"}}])
+def test_a_card_that_was_not_sent_may_be_held_again(tmp_path: Path, answers: dict[str, Any]) -> None:
+    """What failed is said, and the request waits on; so it does without any link."""
+    tell(tmp_path, desk={"request": 4, "expires_at": utc_text(MONDAY_NOON + timedelta(seconds=30))})
+    watch = Machine().watch(tmp_path)
+    with ToldLink(tmp_path, **answers):
+        assert watch.answer_desk(4, TAP.uid)
+    assert watch.answer_desk(4, TAP.uid)
+    assert watch.desk_request(MONDAY_NOON) == 4
+
+
+def test_of_two_cards_at_once_the_office_gets_one(tmp_path: Path) -> None:
+    """While one is on its way, and when it has come, another reader's card is not sent for the same request."""
+    asked, over = threading.Event(), threading.Event()
+
+    def take(_question: Mapping[str, Any]) -> Mapping[str, object]:
+        asked.set()
+        over.wait(WAIT_S)
+        return {"sent": True}
+
+    watch = Machine().watch(tmp_path)
+    with ToldLink(tmp_path, desk=take) as link:
+        first = threading.Thread(target=watch.answer_desk, args=(4, TAP.uid))
+        first.start()
+        assert asked.wait(WAIT_S)
+        assert watch.answer_desk(4, bytes(4)) == "a card at another reader was quicker"
+        over.set()
+        first.join(WAIT_S)
+    assert len(link.asked) == 1

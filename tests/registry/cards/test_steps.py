@@ -1,0 +1,48 @@
+"""A step is whole: state, history, audit and what hosts are told, or nothing."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from django.db import transaction
+
+from registry.cards.states import Action
+from registry.cards.steps import local_day, locked, require, take
+from registry.models import AuditEntry, Card, CardState, CardStep, SiteState
+from registry.refusal import Refused
+from tests.rig import registered
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_step_is_taken_whole() -> None:
+    """The card, its history, the audit and the school's version move together."""
+    school = registered.school()
+    card = registered.card(school, uid=b"1234", person=registered.person(school))
+    with transaction.atomic():
+        take(locked(card), Action.EXPIRE, actor="clock", now=registered.NOON)
+    assert Card.objects.get().state == CardState.EXPIRED
+    assert (CardStep.objects.count(), AuditEntry.objects.count(), SiteState.objects.get().version) == (1, 1, 1)
+
+
+def test_what_fails_later_in_the_transaction_takes_the_step_back() -> None:
+    """Nothing is half done."""
+    card = registered.card(registered.school(), uid=b"1234")
+    with transaction.atomic():
+        take(locked(card), Action.EXPIRE, actor="clock", now=registered.NOON)
+        transaction.set_rollback(True)
+    assert Card.objects.get().state == CardState.ACTIVE
+    assert not CardStep.objects.exists()
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_step_of_no_table_names_what_is_possible() -> None:
+    """Lending a personal card is refused with what may be done with it instead."""
+    card = registered.card(registered.school())
+    with pytest.raises(Refused) as refused:
+        require(card, Action.LEND)
+    assert "close" in refused.value.expected
+
+
+def test_a_day_is_the_schools() -> None:
+    """22:30 UTC is the next day in Tallinn."""
+    assert local_day(registered.school(), datetime(2026, 11, 23, 22, 30, tzinfo=UTC)) == date(2026, 11, 24)

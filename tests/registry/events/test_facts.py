@@ -1,0 +1,223 @@
+"""What people enter at hosts moves the registry's state by the stated rule; what does not hold stays, flagged."""
+
+from datetime import timedelta
+
+import pytest
+
+from registry.cards import substitutes, transitions
+from registry.events.claims import claim
+from registry.events.ingest import take
+from registry.models import Card, CardKind, CardState, Event, Fact, Host, Loan, LoanEnd, Person
+from sync.wire.event import utc_text
+from tests.rig import registered
+from tests.rig.canteen import asked, rule
+from tests.rig.registered import NOON
+from tests.rig.telling import AT, Telling
+
+pytestmark = pytest.mark.django_db
+
+
+class Desk:
+    """A guard's desk: a host, what it tells, a substitute in the pool and two pupils."""
+
+    def __init__(self) -> None:
+        self.school = registered.school()
+        self.host = registered.host(self.school)
+        self.telling = Telling(self.host.name)
+        self.card = registered.card(self.school, kind=CardKind.SUBSTITUTE, state=CardState.POOL, uid=bytes(4))
+        self.mari, self.jaan = registered.person(self.school), registered.person(self.school)
+        self._sent = 0
+
+    def told(
+        self, act: str, person: Person | None = None, card: Card | None = None, minutes: int = 0, **given: object
+    ) -> Fact:
+        """Tell a fact some minutes after nine, send it, and return it as the registry keeps it."""
+        chosen = card or self.card
+        at = AT + timedelta(minutes=minutes)
+        fields = {"card": str(chosen.pk), "person": str(person.pk) if person else None, "time": utc_text(at), **given}
+        event = self.telling.tell_fact(act, **fields)
+        take(self.host, self.telling.batch(self.telling.seq), NOON)
+        return Fact.objects.get(event__tap_id=event["tap_id"])
+
+    def state(self) -> str:
+        """Return where the substitute stands."""
+        self.card.refresh_from_db()
+        return str(self.card.state)
+
+    def holder(self) -> Person | None:
+        """Return who has it."""
+        loan = Loan.objects.filter(card=self.card, ended_at=None).first()
+        return loan.person if loan else None
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A desk."""
+    return Desk()
+
+
+def test_T25_a_loan_told_at_a_host_is_in_force_here(desk: Desk) -> None:
+    """As of when it was lent, by the host that told."""
+    fact = desk.told("lend", desk.mari)
+    assert (fact.is_in_force, fact.is_in_conflict, fact.why) == (True, False, "")
+    assert (desk.state(), desk.holder()) == (CardState.LENT, desk.mari)
+    loan = Loan.objects.get()
+    assert (loan.lent_at, loan.lent_by, loan.is_provisional) == (AT, "host main-hall", False)
+
+
+def test_T33_a_return_told_at_a_host_ends_the_loan(desk: Desk) -> None:
+    """The card is in the pool again, as of when it came back."""
+    desk.told("lend", desk.mari)
+    desk.told("return", minutes=30)
+    assert desk.state() == CardState.POOL
+    loan = Loan.objects.get()
+    assert (loan.end, loan.ended_at) == (LoanEnd.RETURNED, AT + timedelta(minutes=30))
+
+
+def test_T29_a_loss_told_at_a_host_closes_the_card(desk: Desk) -> None:
+    """A substitute and a pupil's own card alike, at once."""
+    desk.told("lend", desk.mari)
+    desk.told("lost", minutes=5)
+    assert desk.state() == CardState.CLOSED
+    assert Loan.objects.get().end == LoanEnd.LOST
+    own = registered.card(desk.school, person=desk.jaan)
+    desk.told("lost", card=own, minutes=6)
+    own.refresh_from_db()
+    assert (own.state, own.close_reason) == (CardState.CLOSED, "lost")
+
+
+def test_a_tills_provisional_loan_waits_for_the_guard(desk: Desk) -> None:
+    """The guard's own word confirms it (DOMAIN.md, trap 10); it is one loan."""
+    desk.told("lend", desk.mari, provisional=True)
+    assert Loan.objects.get().is_provisional
+    desk.told("lend", desk.mari, minutes=10)
+    assert not Loan.objects.get().is_provisional
+
+
+def test_a_till_that_does_not_know_who_it_was_lends_nothing(desk: Desk) -> None:
+    """The fact is kept for the guard to look at; the card stays where it is."""
+    fact = desk.told("lend", None, provisional=True)
+    assert (fact.is_in_force, fact.why) == (False, "person: not known yet")
+    assert desk.state() == CardState.POOL
+
+
+def test_of_two_loans_the_later_holds_and_both_are_flagged(desk: Desk) -> None:
+    """Nothing is dropped: whoever looks sees both."""
+    first = desk.told("lend", desk.mari)
+    second = desk.told("lend", desk.jaan, minutes=1)
+    first.refresh_from_db()
+    assert (first.is_in_force, first.is_in_conflict) == (False, True)
+    assert (second.is_in_force, second.is_in_conflict) == (True, True)
+    assert desk.holder() == desk.jaan
+    assert Loan.objects.count() == 2
+
+
+def test_an_older_loan_that_comes_later_moves_nothing(desk: Desk) -> None:
+    """The order of hearing is not the order of what happened: another host had been cut off."""
+    later = desk.told("lend", desk.jaan, minutes=10)
+    older = desk.told("lend", desk.mari, minutes=1)
+    later.refresh_from_db()
+    assert (older.is_in_force, later.is_in_force) == (False, True)
+    assert older.is_in_conflict
+    assert later.is_in_conflict
+    assert desk.holder() == desk.jaan
+
+
+def test_a_loss_beats_what_was_told_after_it(desk: Desk) -> None:
+    """Until the registry reopens the card; then what is told from then on holds."""
+    desk.told("lost")
+    late = desk.told("lend", desk.mari, minutes=5)
+    assert (late.is_in_force, late.is_in_conflict, desk.state()) == (False, True, CardState.CLOSED)
+    transitions.reopen(desk.card, actor="it", now=AT + timedelta(minutes=10))
+    desk.told("lend", desk.mari, minutes=20)
+    assert (desk.state(), desk.holder()) == (CardState.LENT, desk.mari)
+
+
+def test_what_was_done_here_later_holds(desk: Desk) -> None:
+    """The office took the card back after the host's moment, and heard of the loan only then."""
+    substitutes.lend(desk.card, desk.jaan, actor="guard", now=AT + timedelta(minutes=2))
+    fact = desk.told("lend", desk.mari)
+    assert (fact.is_in_force, fact.is_in_conflict) == (False, True)
+    assert "later" in fact.why
+    assert desk.holder() == desk.jaan
+
+
+def test_a_fact_that_the_card_does_not_allow_is_kept_with_why(desk: Desk) -> None:
+    """A pupil's own card cannot be lent: said, and the host's other events go on."""
+    fact = desk.told("lend", desk.mari, card=registered.card(desk.school, person=desk.jaan))
+    assert (fact.is_in_force, fact.is_in_conflict) == (False, True)
+    assert fact.why
+    assert desk.told("lend", desk.mari, minutes=1).is_in_force
+
+
+def test_a_card_of_another_school_is_left_alone(desk: Desk) -> None:
+    """A host's word holds at its own school."""
+    other = registered.card(registered.school("viimsi"))
+    fact = desk.told("lost", card=other)
+    other.refresh_from_db()
+    assert (fact.card, fact.is_in_force, other.state) == (None, False, CardState.ACTIVE)
+
+
+def test_an_undone_loan_goes_back_to_the_pool(desk: Desk) -> None:
+    """A wrong pupil was picked: taken back, and lent to the right one."""
+    wrong = desk.told("lend", desk.mari)
+    desk.told("undo", minutes=1, undoes=wrong.event.tap_id)
+    wrong.refresh_from_db()
+    assert (wrong.is_in_force, wrong.why, desk.state()) == (False, "undone", CardState.POOL)
+    desk.told("lend", desk.jaan, minutes=2)
+    assert desk.holder() == desk.jaan
+
+
+def test_a_hand_mark_is_a_serving_until_it_is_undone(desk: Desk) -> None:
+    """The till is told of the lunch that was marked by name; undone, there is one left."""
+    rule(desk.host, {"per_day": 1})
+    mari = str(desk.mari.pk)
+    till = registered.host(desk.school, "till-2")
+    mark = desk.told("serve", desk.mari, holder=f"person {mari}")
+    assert not claim(till, asked(person=mari), NOON).granted
+    desk.told("undo", minutes=1, undoes=mark.event.tap_id)
+    assert claim(till, asked(person=mari), NOON).granted
+
+
+def test_an_undoing_that_is_heard_first_holds_all_the_same(desk: Desk) -> None:
+    """Another host took the mark back before the host that made it was heard."""
+    tap_id = "ab" * 16
+    desk.told("undo", undoes=tap_id)
+    assert not desk.told("serve", desk.mari, tap_id=tap_id).is_in_force
+
+
+@pytest.mark.parametrize(
+    "fact", [None, {"act": "dance", "card": None, "person": None}, {"act": "lost", "card": None, "person": None}]
+)
+def test_a_mark_without_its_fact_is_poison(desk: Desk, fact: object) -> None:
+    """It is set aside with the field that is wrong; the next is taken."""
+    desk.telling.tell(kind="mark", fact=fact)
+    desk.telling.tell()
+    take(desk.host, desk.telling.batch(), NOON)
+    assert Event.objects.count() == 1
+    assert "fact" in desk.host.set_aside.get().why
+
+
+def test_a_batch_of_facts_that_comes_again_moves_nothing(desk: Desk) -> None:
+    """Each is folded once."""
+    desk.told("lend", desk.mari)
+    desk.told("return", minutes=1)
+    take(desk.host, desk.telling.batch(1), NOON)
+    assert (Fact.objects.count(), Loan.objects.count(), desk.state()) == (2, 1, CardState.POOL)
+
+
+def test_a_days_facts_in_one_batch_are_folded_one_by_one(desk: Desk) -> None:
+    """A host that was cut off tells of three loans at once: the history has all three."""
+    for minutes, (act, person) in enumerate(
+        [("lend", desk.mari), ("return", None), ("lend", desk.jaan), ("return", None)]
+    ):
+        desk.telling.tell_fact(
+            act,
+            card=str(desk.card.pk),
+            person=str(person.pk) if person else None,
+            time=utc_text(AT + timedelta(minutes=minutes)),
+        )
+    take(Host.objects.get(pk=desk.host.pk), desk.telling.batch(), NOON)
+    assert list(Loan.objects.order_by("lent_at").values_list("person", flat=True)) == [desk.mari.pk, desk.jaan.pk]
+    assert desk.state() == CardState.POOL
+    assert not Fact.objects.filter(is_in_conflict=True).exists()

@@ -1,0 +1,80 @@
+"""The hosts' pages."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from registry.models import AuditEntry, EnrolCode, Gap, Host, SetAside
+from registry.office.host_pages import status_of
+from registry.publishing import keys
+from sync.wire.enrolment import Code
+from tests.rig.office import OfficeRig
+
+
+def browser(office: OfficeRig) -> Client:
+    """Return the IT worker's browser."""
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(office.users["it"])
+    return client
+
+
+@pytest.mark.parametrize(
+    ("ago", "colour"), [(timedelta(seconds=5), "good"), (timedelta(minutes=10), "wait"), (timedelta(hours=3), "bad")]
+)
+def test_the_colour_follows_when_a_host_was_heard(office: OfficeRig, ago: timedelta, colour: str) -> None:
+    """Within a minute is well, within an hour late, longer silent."""
+    now = timezone.now()
+    office.desk.last_heard_at = now - ago
+    assert status_of(office.desk, now)[1] == colour
+
+
+def test_a_revoked_host_and_one_that_never_came_say_so(office: OfficeRig) -> None:
+    """Whatever was heard before."""
+    now = timezone.now()
+    office.desk.revoked_at = now
+    assert str(status_of(office.desk, now)[1]) == "bad"
+    assert status_of(Host(name="new"), now)[1] == "wait"
+
+
+def test_a_code_is_shown_once_and_kept_by_nobody(office: OfficeRig) -> None:
+    """The page has a code that holds; the table has its digest alone."""
+    keys.ensure(timezone.now())
+    page = browser(office).post(f"/hosts/{office.desk.pk}/code/").content.decode()
+    text = page.split("viipe enrol ", 1)[1].split("</p>", 1)[0].split()[1]
+    code = Code.parse(text)
+    assert bytes(EnrolCode.objects.get().secret_sha256) == code.secret_sha256
+    assert browser(office).get(f"/hosts/{office.desk.pk}/code/").status_code == 405
+    assert text not in browser(office).get("/hosts/").content.decode()
+
+
+def test_a_host_is_added_made_a_desk_and_revoked(office: OfficeRig) -> None:
+    """Each is a press, and each is in the audit."""
+    client = browser(office)
+    client.post("/hosts/", {"school": office.school.pk, "name": "peauks"})
+    added = Host.objects.get(name="peauks")
+    client.post(f"/hosts/{added.pk}/desk/")
+    client.post(f"/hosts/{added.pk}/revoke/")
+    added.refresh_from_db()
+    assert (added.is_desk, added.revoked_at is not None) == (True, True)
+    deeds = set(AuditEntry.objects.filter(actor="it").values_list("action", flat=True))
+    assert {"host added", "host made a desk", "host revoked"} <= deeds
+
+
+def test_a_name_that_is_taken_is_told(office: OfficeRig) -> None:
+    """Nothing is added twice."""
+    answer = browser(office).post("/hosts/", {"school": office.school.pk, "name": "kantselei"})
+    assert answer.status_code == 400
+    assert b"errorlist" in answer.content
+
+
+def test_what_could_not_be_taken_is_shown_with_why(office: OfficeRig) -> None:
+    """Set aside, or gone: the IT worker sees which numbers."""
+    now = timezone.now()
+    SetAside.objects.create(host=office.desk, epoch=1, seq=7, body=b"{", why="not JSON", at=now)
+    Gap.objects.create(host=office.desk, epoch=1, first_seq=8, last_seq=9, at=now)
+    page = browser(office).get(f"/hosts/{office.desk.pk}/").content.decode()
+    assert "1/7" in page
+    assert "not JSON" in page
+    assert "1/8\u20139" in page
