@@ -1,9 +1,17 @@
 """The site: its door, its frame, its languages."""
 
+import re
+from pathlib import Path
+from typing import Final
+
 import pytest
+from babel.messages.pofile import read_po
 from django.test import Client
 
+import registry
 from tests.rig.office import PASSWORD, OfficeRig
+
+PLACE: Final = re.compile(r"%\(\w+\)[sd]")
 
 
 def test_a_user_with_a_post_logs_in_without_the_staff_flag(office: OfficeRig) -> None:
@@ -40,3 +48,20 @@ def test_nothing_is_fetched_from_elsewhere(office: OfficeRig) -> None:
         page = client.get(address).content.decode()
         assert 'src="http' not in page
         assert '<link rel="stylesheet" href="http' not in page
+
+
+@pytest.mark.parametrize("language", ["et", "ru"])
+def test_every_phrase_is_translated_with_its_places(language: str) -> None:
+    """None is empty or doubtful, and each names what its English names."""
+    path = Path(registry.__file__).parent / "locale" / language / "LC_MESSAGES" / "django.po"
+    with path.open("rb") as file:
+        phrases = [message for message in read_po(file) if message.id]
+    assert len(phrases) > 400
+    for phrase in phrases:
+        told = phrase.string if isinstance(phrase.string, tuple | list) else (phrase.string,)
+        english = phrase.id if isinstance(phrase.id, str) else phrase.id[-1]
+        assert all(told), english
+        assert not phrase.fuzzy, english
+        assert {tuple(sorted(PLACE.findall(one or ""))) for one in told} == {tuple(sorted(PLACE.findall(english)))}, (
+            english
+        )
