@@ -26,6 +26,7 @@ BENCHES: Final = {
     "linked": "linked",
     "ingest": "ingest",
     "claims": "claims",
+    "drivers": "drivers",
 }
 FOLDER: Final = Path("var/bench")
 

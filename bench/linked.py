@@ -42,7 +42,7 @@ def measure(plan: Plan) -> list[Figure]:
     with RegistryProcess() as registry, EventIfd() as rig:
         registry.do(a_school("bench", PUPILS))
         host = RunningHost(state_dir, viipe, reader=rig.names[0], environ=rig.environ(), registry_url=registry.url)
-        code = registry.command("enrol-code", "bench", "--school", "bench").splitlines()[-2]
+        code = registry.command("enrol-code", "bench", "--school", "bench").strip()
         subprocess.run([*viipe, "enrol", registry.url, code, "--config", host.file], check=True, stdout=subprocess.PIPE)
         with host, _link(viipe, host.file) as link:
             host.await_reading()

@@ -20,6 +20,18 @@ Check = Callable[[object], T]
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
 _USB_PORT: Final = re.compile(r"[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,6}", re.ASCII)  # the kernel's bus-port.port…
+_DEVICE: Final = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._:+,=@-]*)+", re.ASCII)
+_DEVICE_MAX: Final = 200
+_NFC: Final = re.compile(
+    r"usb(?::[0-9a-fA-F]{4}(?::[0-9a-fA-F]{4})?|:[0-9]{3}(?::[0-9]{3})?)?|udp:(?:localhost|[0-9.]{7,15}):[0-9]{1,5}",
+    re.ASCII,
+)
+_NFC_TTY: Final = re.compile(r"tty:(.+):(?:pn532|arygon)", re.ASCII)
+_BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
+_ARGUMENTS_MAX: Final = 32
+_BYTES_MAX: Final = 64
+TABLES_MAX: Final = 32
+"""Readers, outputs and services of one host: pcscd itself knows 16 readers."""
 _TEXT_MAX: Final = 1024  # characters; a file's name of Linux has at most 4096 bytes
 _UNKNOWN_KEYS_MAX: Final = 20  # of one table: such a file is no host's file at all
 
@@ -110,6 +122,60 @@ def absolute_path(value: object) -> Path:
     raise wrong(value, 'an absolute path, such as "/var/lib/viipe"')
 
 
+def baud(value: object) -> int:
+    """Take a speed that serial ports have."""
+    if isinstance(value, int) and not isinstance(value, bool) and value in _BAUDS:
+        return value
+    raise wrong(value, f"one of {', '.join(map(str, _BAUDS))}")
+
+
+def device_path(value: object) -> str:
+    """Take a device's path that a library may be given: nfcpy hands its own, unquoted, to a shell (readers.device_path)."""
+    if isinstance(value, str) and len(value) <= _DEVICE_MAX and _DEVICE.fullmatch(value):
+        return value
+    raise wrong(
+        value, 'a device\'s absolute path such as "/dev/viipe/usb-1-1.2-if00", of letters, digits and . _ : + , = @ -'
+    )
+
+
+def nfc_device(value: object) -> str:
+    """Take an NFC device as nfcpy names it, the path of one on a serial line checked as any device's."""
+    if isinstance(value, str) and len(value) <= _DEVICE_MAX:
+        tty = _NFC_TTY.fullmatch(value)
+        if _NFC.fullmatch(value) or (tty and _DEVICE.fullmatch(tty[1])):
+            return value
+    raise wrong(value, '"tty:/dev/ttyUSB0:pn532" (or arygon), "usb", "usb:054c:06c3" or "usb:001:023"')
+
+
+def program(value: object) -> tuple[str, ...]:
+    """Take a program and its arguments, each a text of its own: there is no shell to split them."""
+    words = value if isinstance(value, list) else []
+    good = all(isinstance(each, str) and each.isprintable() and len(each) <= _TEXT_MAX for each in words)
+    if words and good and len(words) <= _ARGUMENTS_MAX and words[0].startswith("/"):
+        return tuple(words)
+    raise wrong(value, 'a list: a program\'s absolute path and its arguments, such as ["/usr/local/bin/open", "front"]')
+
+
+def characters(value: object) -> bytes:
+    """Take the bytes that a text stands for, a byte a character up to U+00FF; TOML escapes those that have no sign."""
+    if isinstance(value, str) and len(value) <= _BYTES_MAX:
+        try:
+            return value.encode("latin-1")
+        except UnicodeEncodeError:
+            pass
+    raise wrong(value, f'a text of at most {_BYTES_MAX} characters up to \\u00ff, such as "\\u0002"')
+
+
+def command_bytes(value: object) -> bytes:
+    """Take a command to a device, written in hex."""
+    try:
+        if isinstance(value, str) and len(value) <= 4 * _BYTES_MAX and len(given := bytes.fromhex(value)) <= _BYTES_MAX:
+            return given
+    except ValueError:
+        pass
+    raise wrong(value, f'at most {_BYTES_MAX} bytes in hex, such as "FF 00 40 A0 04 01 00 01 01"')
+
+
 def timezone(value: object) -> ZoneInfo:
     """Take the IANA name of a time zone."""
     try:
@@ -149,6 +215,39 @@ def one_of(known: Collection[str] | None, what: str) -> Check[str]:
         raise wrong(value, f"{what} of this file: {_one_of(sorted(known))}" if known else f"{what}; this file has none")
 
     return check
+
+
+def one_word(words: Collection[str]) -> Check[str]:
+    """Take one of some words."""
+
+    def check(value: object) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise wrong(value, _one_of(words))
+
+    return check
+
+
+def by_kind(
+    given: Mapping[str, object],
+    common: Mapping[str, Check[Any]],
+    kinds: Mapping[str, Mapping[str, Check[Any]]],
+    later: Collection[str],
+) -> dict[str, Check[Any]]:
+    """Give the checks of a table's keys by its kind: all kinds' if that is missing or wrong.
+
+    Which keys a kind of a later version will have is not known here: they are let through.
+    """
+    kind = given.get("kind")
+    if isinstance(kind, str) and kind in kinds:
+        return {**common, **kinds[kind]}
+    if isinstance(kind, str) and kind in later:
+        return {**common, **{key: _anything for key in given if key not in common}}
+    return {**common, **{key: check for own in kinds.values() for key, check in own.items()}}
+
+
+def _anything(value: object) -> object:
+    return value
 
 
 def kind_of(present: Collection[str], later: Collection[str]) -> Check[str]:

@@ -4,7 +4,7 @@ The words are fixed in DESIGN.md §7. A rule's and the calendar's keys belong to
 The checking walks once from the tables down to their values; a fault knows its path and gets its line at the end.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,26 +12,19 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from config import checks
-from config.checks import Check, each_of, fields, one_of
+from config.checks import TABLES_MAX, Check, each_of, fields
 from config.document import read_document
 from config.finding import WHOLE_FILE, ConfigError, Finding, located
+from config.output_table import OutputConfig, output_check
+from config.reader_table import ReaderConfig, reader_check
 from policy.calendar import Calendar, parse_calendar
-from policy.fault import Fault, Faulty, told
-from policy.model import Direction
+from policy.fault import Fault, Faulty
 from policy.rule import KEYS as RULE_KEYS
 from policy.rule import Rule, parse_rule
-from policy.uid import UidForm
+
+__all__ = ["HostConfig", "HostSection", "OutputConfig", "ReaderConfig", "RegistrySection", "load", "parse"]
 
 SIZE_MAX_BYTES: Final = 1 << 20
-TABLES_MAX: Final = 32
-"""Readers, outputs and services of one host: pcscd itself knows 16 readers."""
-
-# Kinds of DESIGN.md §7 whose modules are still to come.
-_LATER_READERS: Final = ("nfc", "serial", "osdp", "hid")
-_LATER_OUTPUTS: Final = ("gpio", "serial-relay", "command", "osdp")
-
-PULSE_S: Final = 3.0
-MAX_PULSE_S: Final = 15.0
 QUOTA_DEADLINE_MS: Final = 150
 
 
@@ -55,37 +48,6 @@ class RegistrySection:
     url: str
     ca: Path | None = None
     quota_deadline_ms: int = QUOTA_DEADLINE_MS
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderConfig:
-    """One reader: how it is found, and what it serves.
-
-    Of `match`, a shell pattern on its PC/SC name, and `usb_port` exactly one is given. `absent_ms` is how long a card
-    must be out of the field to count as removed.
-    """
-
-    name: str
-    kind: str
-    service: str
-    match: str | None = None
-    usb_port: str | None = None
-    direction: Direction | None = None
-    outputs: tuple[str, ...] = ()
-    uid_form: UidForm = UidForm.AS_SENT
-    absent_ms: int = 200
-    tap_on_start: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OutputConfig:
-    """One output: what it moves and for how long; a grant during a pulse extends it, up to `max_pulse_s`."""
-
-    name: str
-    kind: str
-    path: Path
-    pulse_s: float = PULSE_S
-    max_pulse_s: float = MAX_PULSE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +112,8 @@ def _sections(document: Mapping[str, Any]) -> dict[str, Any]:
     by_name: dict[str, Check[Any]] = {
         "host": _host,
         "registry": _registry,
-        "reader": each_of(_reader_check(services, outputs), TABLES_MAX, "tables, each headed [[reader]]"),
-        "output": each_of(_output_check(), TABLES_MAX, "tables, each headed [[output]]"),
+        "reader": each_of(reader_check(services, outputs), TABLES_MAX, "tables, each headed [[reader]]"),
+        "output": each_of(output_check(), TABLES_MAX, "tables, each headed [[output]]"),
         "service": _services,
         "calendar": lambda value: parse_calendar(checks.table(value)),
     }
@@ -187,117 +149,6 @@ def _registry(value: object) -> RegistrySection:
         "quota_deadline_ms": checks.whole(10, 2000),
     }
     return RegistrySection(**fields(checks.table(value), by_name, required={"url"}))
-
-
-# Readers and outputs: what all kinds have, and what each kind has beside it
-
-
-def _reader_check(services: frozenset[str] | None, outputs: frozenset[str] | None) -> Check[ReaderConfig]:
-    by_kind: dict[str, dict[str, Check[Any]]] = {
-        "pcsc": {
-            "match": checks.distinct(checks.shell_pattern, "another reader"),
-            "usb_port": checks.distinct(checks.usb_port, "another reader"),
-            "uid_form": _form_in_bytes,
-        },
-    }
-    common: dict[str, Check[Any]] = {
-        "name": checks.distinct(checks.name, "another reader"),
-        "kind": checks.kind_of(by_kind, _LATER_READERS),
-        "service": checks.name if services is None else one_of(services, "a service"),
-        "direction": checks.choice(Direction),
-        "outputs": _output_names(one_of(outputs, "an output")),
-        "absent_ms": checks.whole(50, 5000),
-        "tap_on_start": checks.flag,
-    }
-
-    def check(value: object) -> ReaderConfig:
-        given = checks.table(value)
-        faults = _one_way_to_find(given) if given.get("kind") == "pcsc" else []
-        known = _known(given, common, by_kind, _LATER_READERS)
-        return ReaderConfig(**fields(given, known, {"name", "kind", "service"}, also=faults))
-
-    return check
-
-
-# The forms that a reader which answers with bytes can write; decimals and Wiegand frames come as text and bits.
-_BYTE_FORMS: Final = (UidForm.AS_SENT, UidForm.REVERSED, UidForm.BCC)
-
-
-def _form_in_bytes(value: object) -> UidForm:
-    if not isinstance(value, str) or value not in _BYTE_FORMS:
-        raise Faulty([Fault((), told(value), f"one of {', '.join(_BYTE_FORMS)}: a PC/SC reader answers with bytes")])
-    return UidForm(value)
-
-
-def _output_names(check_one: Check[str]) -> Check[tuple[str, ...]]:
-    def check(value: object) -> tuple[str, ...]:
-        once = checks.distinct(check_one, "this list")
-        return each_of(once, TABLES_MAX, "a list of outputs' names")(value)
-
-    return check
-
-
-def _one_way_to_find(given: Mapping[str, object]) -> list[Fault]:
-    if "match" in given and "usb_port" in given:
-        return [Fault(("usb_port",), "usb_port beside match", "only one of them")]
-    if "match" not in given and "usb_port" not in given:
-        return [Fault((), "neither match nor usb_port", "one of them")]
-    return []
-
-
-def _output_check() -> Check[OutputConfig]:
-    by_kind: dict[str, dict[str, Check[Any]]] = {"record": {"path": checks.absolute_path}}
-    common: dict[str, Check[Any]] = {
-        "name": checks.distinct(checks.name, "another output"),
-        "kind": checks.kind_of(by_kind, _LATER_OUTPUTS),
-        "pulse_s": _PULSE_S,
-        "max_pulse_s": _PULSE_S,
-    }
-
-    def check(value: object) -> OutputConfig:
-        given = checks.table(value)
-        known = _known(given, common, by_kind, _LATER_OUTPUTS)
-        required = {"name", "kind", "path"} if given.get("kind") == "record" else {"name", "kind"}
-        return OutputConfig(**fields(given, known, required, also=_pulse_within_bound(given)))
-
-    return check
-
-
-_PULSE_S: Final = checks.number(0.1, 60)
-
-
-def _pulse_within_bound(given: Mapping[str, object]) -> list[Fault]:
-    try:
-        pulse_s, max_pulse_s = _PULSE_S(given.get("pulse_s", PULSE_S)), _PULSE_S(given.get("max_pulse_s", MAX_PULSE_S))
-    except Faulty:
-        return []  # the key's own check tells it
-    if pulse_s <= max_pulse_s:
-        return []
-    if "pulse_s" in given:
-        return [Fault(("pulse_s",), f"{pulse_s:g}", f"at most max_pulse_s, which is {max_pulse_s:g}")]
-    return [Fault(("max_pulse_s",), f"{max_pulse_s:g}", f"at least pulse_s, which is {pulse_s:g}")]
-
-
-def _known(
-    given: Mapping[str, object],
-    common: Mapping[str, Check[Any]],
-    by_kind: Mapping[str, Mapping[str, Check[Any]]],
-    later: Collection[str],
-) -> dict[str, Check[Any]]:
-    """Give the checks of a table's keys by its kind: all kinds' if that is missing or wrong.
-
-    Which keys a kind of a later version will have is not known here: they are let through.
-    """
-    kind = given.get("kind")
-    if isinstance(kind, str) and kind in by_kind:
-        return {**common, **by_kind[kind]}
-    if isinstance(kind, str) and kind in later:
-        return {**common, **{key: _anything for key in given if key not in common}}
-    return {**common, **{key: check for own in by_kind.values() for key, check in own.items()}}
-
-
-def _anything(value: object) -> object:
-    return value
 
 
 def _services(value: object) -> Mapping[str, Rule]:

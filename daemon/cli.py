@@ -24,8 +24,10 @@ COMMANDS: Final = (
     ("check-config", "check_config", "check a host's file and list every fault in it"),
     ("readers", "readers", "list the readers of this machine and which of the host's readers each is"),
     ("taps", "taps", "show each card that is held to a reader, in every form of its UID"),
+    ("teach", "teach", "learn from one known card how a reader writes, and set it in the host's file"),
     ("explain", "explain", "say how a tap would be answered, and why"),
     ("events", "events", "show the journal"),
+    ("replay", "replay", "show which taps other rules would have answered otherwise"),
     ("status", "status", "say how the running host is"),
     ("doctor", "doctor", "look for faults, and say how each is mended"),
     ("cards", "cards", "feed a host that has no registry"),
@@ -37,15 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
-        prog="viipe", description="Contactless cards at doors, tills and desks of a school."
+        prog="viipe",
+        description="Contactless cards at doors, tills and desks of a school.",
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="F", help="the host's file (%(default)s)"
     )
+    called = _called(arguments)
     names = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module_name, summary in COMMANDS:
         command = names.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name in arguments:  # only what is called is imported: a tap process carries no command's libraries
+        if name == called:  # only what is called is imported: a tap process carries no command's libraries
             module = importlib.import_module(f"daemon.commands.{module_name}")
             module.add_arguments(command)
             command.set_defaults(perform=module.perform)
@@ -69,6 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     else:
         return code
+
+
+def _called(arguments: Sequence[str]) -> str | None:
+    """Return the command, which is the first word that is no option, and none's value."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--config")
+    return next((word for word in early.parse_known_args(arguments)[1] if not word.startswith("-")), None)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, Final
 
 from config.host import HostConfig
+from daemon import reader_traps
 from daemon.clock import SYNCED, believed_moment
 from daemon.control import NotRunning, ask
 from policy.model import ClockTrust
@@ -47,14 +48,22 @@ def examine(config: HostConfig) -> Iterator[Finding]:
         yield from check(config)
 
 
+def _traps(config: HostConfig, names: Sequence[str] = ()) -> Iterator[Finding]:
+    kinds = {reader.name: reader.kind for reader in config.readers}
+    for trap in reader_traps.traps(kinds, names, reader_traps.modules()):
+        yield Finding("known trap", Level.WARNING, trap.found, trap.mend)
+
+
 def _pcscd(config: HostConfig) -> Iterator[Finding]:
     if not any(reader.kind == "pcsc" for reader in config.readers):
+        yield from _traps(config)
         return
     try:
         found = list_readers()
     except PcscdUnreachable as fault:
         mend = "start it: systemctl enable --now pcscd.socket (package pcscd); if access is refused, install systemd/50-viipe-pcscd.rules"
         yield Finding("pcscd", Level.FAILURE, str(fault), mend)
+        yield from _traps(config)
         return
     except ReaderFault as fault:
         yield Finding("pcscd", Level.FAILURE, str(fault), "look at: journalctl -u pcscd")
@@ -67,6 +76,7 @@ def _pcscd(config: HostConfig) -> Iterator[Finding]:
         names or "none",
         "" if found else "plug one in; package libccid drives most",
     )
+    yield from _traps(config, [info.name for info in found])
 
 
 def _daemon(config: HostConfig) -> Iterator[Finding]:
@@ -78,9 +88,17 @@ def _daemon(config: HostConfig) -> Iterator[Finding]:
     yield Finding("daemon", Level.OK, f"runs for {told['uptime_s']} s")
     for reader in told["readers"]:
         reads = reader["state"] == "reading"
-        mend = "" if reads else "compare `viipe readers` with the host's file"
-        level = Level.OK if reads else Level.FAILURE
-        yield Finding(f"reader {reader['name']}", level, reader["why"] or reader["state"], mend)
+        why = reader["why"] or reader["state"]
+        mend = "" if reads else reader_traps.remedy(reader["kind"], why)
+        found = (
+            f"{reader['state']}, last proof {reader['last_success_s_ago']} s ago"
+            if reads
+            else f"{reader['state']}: {why}"
+        )
+        yield Finding(f"reader {reader['name']}", Level.OK if reads else Level.FAILURE, found, mend)
+        if reader["lamps_fault"]:
+            mend = 'with way = "escape" libccid must allow it: bit 0 of ifdDriverOptions in its Info.plist'
+            yield Finding(f"lamps of {reader['name']}", Level.WARNING, reader["lamps_fault"], mend)
     for output in told["outputs"]:
         level = Level.FAILURE if output["fault"] else Level.OK
         mend = "see that its device or file can be written by the daemon's user" if output["fault"] else ""
@@ -91,6 +109,9 @@ def _daemon(config: HostConfig) -> Iterator[Finding]:
         )
     if told["link"]:
         yield _link(config, told["link"])
+        if told["link"]["desk_fault"]:
+            mend = "mark the desk's reader: desk = true in its [[reader]] of the host's file, then systemctl reload viipe"
+            yield Finding("desk", Level.WARNING, told["link"]["desk_fault"], mend)
     if told["journal"]["fault"]:
         yield Finding(
             "recording",

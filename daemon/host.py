@@ -4,9 +4,9 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from structlog.typing import FilteringBoundLogger
@@ -22,6 +22,7 @@ from daemon.reader_worker import ReaderState, ReaderWorker
 from daemon.sole import only_daemon
 from daemon.tap_way import TapWay
 from outputs.worker import OutputWorker
+from policy.rule import Rule
 from readers.reader import Presented, now_ns
 from sync import site_key
 from sync.cache import CardCache
@@ -29,6 +30,9 @@ from sync.facts import Facts
 from sync.faults import JournalFault
 from sync.journal import Journal
 from sync.wire.event import Event, EventKind, utc_text
+
+if TYPE_CHECKING:
+    from outputs.pcsc_feedback import PcscFeedback
 
 KEEP_DAYS: Final = 90  # as long as nothing is uploaded, events are kept here alone
 STOP_WITHIN_S: Final = 3.0  # of the five that a stop may take
@@ -54,7 +58,8 @@ class Host:
         info = self._cache.info
         self._clock = HostClock(latest(self._journal.last_time, info.imported_at if info else None))
         self._outputs = {each.name: _output_worker(each) for each in config.outputs}
-        settings = build.settings(config, self._outputs)
+        self._lamps = {each.name: made for each in config.readers if (made := build.lamps(each))}
+        settings = build.settings(config, self._outputs, self._shown())
         if self._link and (vouched := self._link.vouched()):
             self._clock.vouch(*vouched)
         self._way = TapWay(
@@ -66,7 +71,14 @@ class Host:
             link=self._link,
             facts=self._facts,
         )
-        self._desk = FactDesk(self._journal, self._facts, self._clock, self._zone)
+        self._desk = FactDesk(
+            self._journal,
+            self._facts,
+            self._clock,
+            self._zone,
+            rule_of=self._rule,
+            card_of=self._cache.find_card,
+        )
         self._house = Housekeeping(
             journal=self._journal,
             cache=self._cache,
@@ -76,6 +88,7 @@ class Host:
             log=log,
             link=self._link,
             facts=self._facts,
+            has_desk=lambda: bool(self._way.settings.desks),
         )
         self._readers = {each.name: self._reader_worker(each) for each in config.readers}
         self._control: ControlServer | None = None
@@ -113,10 +126,15 @@ class Host:
         gone = [reader for reader in self._readers.values() if reader.config not in config.readers]
         self._end_readers(gone)
         self._outputs = kept | fresh
-        self._way.settings = build.settings(config, self._outputs)
+        dark = {name: lamps for name, lamps in self._lamps.items() if name in {each.config.name for each in gone}}
+        lit = {each.name: made for each in config.readers if each not in old.readers and (made := build.lamps(each))}
+        self._lamps = {name: lamps for name, lamps in self._lamps.items() if name not in dark} | lit
+        self._way.settings = build.settings(config, self._outputs, self._shown())
         self.config, self.config_fault = config, None
         for worker in leaving:
             worker.stop(STOP_WITHIN_S)
+        for lamps in dark.values():
+            lamps.stop(STOP_WITHIN_S / 8)
         stay = {reader.config.name: reader for reader in self._readers.values() if reader not in gone}
         new = {each.name: self._reader_worker(each, is_reload=True) for each in config.readers if each.name not in stay}
         self._readers = {each.name: (stay | new)[each.name] for each in config.readers}
@@ -131,6 +149,8 @@ class Host:
         self._end_readers(list(self._readers.values()))
         for output in self._outputs.values():
             output.stop(STOP_WITHIN_S / 4)
+        for lamps in self._lamps.values():
+            lamps.stop(STOP_WITHIN_S / 8)
         self._house.stop(STOP_WITHIN_S / 4)
         self._journal.close()
         self._cache.close()
@@ -166,7 +186,9 @@ class Host:
             "pid": os.getpid(),
             "uptime_s": (now - self._started_ns) // 1_000_000_000,
             "config_fault": self.config_fault,
-            "readers": [_reader_status(each, now) for each in self._readers.values()],
+            "readers": [
+                _reader_status(each, now, self._lamps.get(each.config.name)) for each in self._readers.values()
+            ],
             "outputs": [{"name": name, "fault": each.fault} for name, each in self._outputs.items()],
             "cards": None
             if info is None
@@ -201,11 +223,26 @@ class Host:
             "backlog": self._journal.last_id - (uploaded_id or 0),
             "is_backlog_known": uploaded_id is not None,
             "fault": report.fault,
+            "desk_fault": self._house.desk_fault,
         }
+
+    def _shown(self) -> dict[str, Callable[[bool], object]]:
+        """Return what shows an answer at each reader that has lamps."""
+        if not self._lamps:
+            return {}
+        from outputs.pcsc_feedback import Signal  # noqa: PLC0415  it brings PC/SC along
+
+        signals = {True: Signal.GRANTED, False: Signal.REFUSED}
+        return {name: lambda granted, lamps=lamps: lamps.show(signals[granted]) for name, lamps in self._lamps.items()}  # type: ignore[misc]
 
     def _zone(self) -> ZoneInfo:
         told = self._cache.documents
         return (told.zone if told else None) or self.config.host.timezone
+
+    def _rule(self, service: str) -> Rule:
+        told = self._cache.documents
+        rules = self._way.settings.rules
+        return (told.rules.get(service) if told else None) or rules.get(service) or Rule(service)
 
     def presented(self, reader: ReaderConfig, presented: Presented) -> None:
         """Take a tap its way."""
@@ -262,13 +299,15 @@ def _output_worker(config: OutputConfig) -> OutputWorker:
     return OutputWorker(config.name, partial(build.output, config))
 
 
-def _reader_status(worker: ReaderWorker, now: int) -> dict[str, object]:
+def _reader_status(worker: ReaderWorker, now: int, lamps: "PcscFeedback | None") -> dict[str, object]:
     last_tap_s = None if worker.last_tap_ns is None else (now - worker.last_tap_ns) // 1_000_000_000
     return {
         "name": worker.config.name,
+        "kind": worker.config.kind,
         "service": worker.config.service,
         "state": worker.state,
         "why": worker.why,
         "last_success_s_ago": (now - worker.last_progress_ns) // 1_000_000_000,
         "last_tap_s_ago": last_tap_s,
+        "lamps_fault": None if lamps is None else lamps.fault,
     }

@@ -29,6 +29,7 @@ PRUNE_EVERY_S: Final = 3600.0
 LINK_EVERY_S: Final = 1.0
 KEEP_UPLOADED_DAYS: Final = 7  # what the registry has is kept here so long
 ROOM_FOR_BALLAST_BYTES: Final = 64 << 20
+NO_DESK: Final = "the office asked for a card, but none of the readers is marked as the desk's"
 
 
 class Housekeeping:
@@ -45,11 +46,12 @@ class Housekeeping:
         log: FilteringBoundLogger,
         link: LinkWatch | None = None,
         facts: Facts | None = None,
+        has_desk: Callable[[], bool] = lambda: True,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep the parts; nothing runs before `start`. `link` is None for a host without a registry.
 
-        `keep_days` is how long events are kept that the registry does not have.
+        `keep_days` is how long events are kept that the registry does not have. `has_desk` tells whether a reader is the desk's.
         """
         self._link = link
         self._facts = Facts() if facts is None else facts
@@ -61,6 +63,8 @@ class Housekeeping:
         self._log = log
         self._monotonic_s = monotonic_s
         self._told_lost = 0
+        self._has_desk = has_desk
+        self._refused_desk: int | None = None  # the last request that no reader here could answer
         self._stopping = threading.Event()
         self._last_id = journal.last_id
         self._moved_s = monotonic_s()
@@ -127,6 +131,7 @@ class Housekeeping:
             if vouched := self._link.vouched():
                 self._clock.vouch(*vouched)
             self._leave_used_numbers(self._link)
+            self._look_at_desk(self._link)
         if len(self._facts):
             self._settle_facts()
 
@@ -147,6 +152,18 @@ class Housekeeping:
             )
             self._log.error("mended", what=told)
             self._note(told)
+
+    def _look_at_desk(self, link: LinkWatch) -> None:
+        """Say once of each request of the office that no reader here answers it: one at a door must not, which opens for others."""
+        request = link.desk_request(self._clock.moment().at)
+        if request is not None and request != self._refused_desk and not self._has_desk():
+            self._refused_desk = request
+            self._log.error("desk request ignored", why=NO_DESK)
+
+    @property
+    def desk_fault(self) -> str | None:
+        """Why the office's last request for a card was ignored; None where it was not, or would not be any more."""
+        return NO_DESK if self._refused_desk is not None and not self._has_desk() else None
 
     def _settle_facts(self) -> None:
         settled = settled_id(self._journal, self._facts, self._link.report if self._link else None, self._cache.info)

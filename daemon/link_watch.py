@@ -4,6 +4,7 @@ Nothing here waits for the network: the link answers on a unix socket, and where
 """
 
 import threading
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -37,12 +38,15 @@ class LinkWatch:
         self.look()
 
     def look(self) -> bool:
-        """Read the report if it has changed; says whether it had. One that is gone leaves what it said."""
+        """Read the report if it has changed; says whether it had. One that is gone leaves what it said.
+
+        That the registry was heard stays true, also when a link that has begun anew, or a spoilt report, does not know it.
+        """
         stamp = link_report.stamp(self._state_dir)
         if stamp is None or stamp == self._stamp:
             return False
         self._stamp = stamp
-        self.report = link_report.read(self._state_dir)
+        self.report = _with_latest_heard(link_report.read(self._state_dir), self.report, self._boot.boot_id)
         return True
 
     def data_age_h(self, now: datetime, issued_at: datetime | None) -> float | None:
@@ -113,3 +117,17 @@ class LinkWatch:
             with self._lock:
                 self._answered = [each for each in self._answered if each != request]  # the next card may do
         return failure or None
+
+
+def _with_latest_heard(told: LinkReport, former: LinkReport, boot_id: str) -> LinkReport:
+    """Return a report with the later of the two moments when the registry was heard, told by the boot clock where it can be."""
+    boots = [each.heard_boot_ms if each.boot_id == boot_id else None for each in (told, former)]
+    if boots[0] is not None and boots[1] is not None:
+        is_later = boots[1] > boots[0]
+    else:
+        is_later = former.heard_at is not None and (told.heard_at is None or former.heard_at > told.heard_at)
+    if not is_later:
+        return told
+    # In a report of another run of the machine the moment of that run's boot clock would be misread.
+    is_same_run = told.boot_id == former.boot_id
+    return replace(told, heard_at=former.heard_at, heard_boot_ms=former.heard_boot_ms if is_same_run else None)

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from config.host import ReaderConfig
+from daemon.power_cycle import PowerCycle
 from readers.reader import Presented, Reader, now_ns
 
 FIRST_RESTART_S: Final = 0.5
@@ -67,6 +68,8 @@ class ReaderWorker:
         self._told = told
         self._log = log
         self._clock_ns = clock_ns
+        self._is_away = False  # told lost, and not yet back
+        self._power = PowerCycle(config.name, config.power_cycle, log, clock_ns=clock_ns)
         self._stopping = threading.Event()
         self._reader: Reader | None = None
         self._thread = threading.Thread(target=self._work, name=f"reader {config.name}", daemon=True)
@@ -112,21 +115,33 @@ class ReaderWorker:
         """Say that the reader went away."""
         self.alive()
         self.state, self.why = ReaderState.LOST, why
-        self._tell(partial(self._told.lost, self.config, why))
+        self._away(why)
 
     def back(self) -> None:
         """Say that the reader came back."""
         self.progress()
-        self._tell(partial(self._told.back, self.config))
 
     def alive(self) -> None:
         """Note that a lost reader is still looked for."""
         self.last_heard_ns = self._clock_ns()
+        if self._is_away:
+            self._power.away()
 
     def progress(self) -> None:
-        """Note that cards can be read."""
+        """Note that cards can be read; a reader that was told lost is told back."""
         self.last_heard_ns = self.last_progress_ns = self._clock_ns()
         self.state, self.why = ReaderState.READING, None
+        if self._is_away and not self._stopping.is_set():
+            self._is_away = False
+            self._power.here()
+            self._tell(partial(self._told.back, self.config))
+
+    def _away(self, why: str) -> None:
+        """Tell once that no card can be read, whether the reader said so itself or failed."""
+        if not self._is_away:
+            self._is_away = True
+            self._tell(partial(self._told.lost, self.config, why))
+        self._power.away()
 
     def _tell(self, call: Callable[[], None]) -> None:
         try:
@@ -151,5 +166,6 @@ class ReaderWorker:
                     pause_s = FIRST_RESTART_S
                 self.state, self.why = ReaderState.FAULTY, f"{type(error).__name__}: {error}"
                 self._log.error("reader failed", reader=self.config.name, why=self.why, again_in_s=pause_s)
+                self._away(self.why)
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_RESTART_S)

@@ -2,23 +2,17 @@
 
 from datetime import date, datetime
 
-from policy.model import Card, Decision, Kind, Tap
-from policy.rule import Per, Rule
-from sync.wire.event import Event, EventKind, Serving, place_of, utc_text
+from policy.holder import holder_of
+from policy.model import Card, Decision, Tap
+from policy.rule import Rule
+from sync.wire.event import PRICE, Event, EventKind, Serving, place_of, utc_text
 
 
 def serving_of(tap: Tap, card: Card | None, rule: Rule, day: date) -> Serving | None:
     """Return whose serving this would be: the person's over all cards, or the card's own (DOMAIN.md, trap 2). None for an unknown card."""
     if card is None:
         return None
-    by_person = rule.per is Per.PERSON and card.person is not None
-    holder = f"person {card.person}" if by_person else f"card {card.card}{_loan(card)}"
-    return Serving(day, place_of(tap.service, tap.direction), holder)
-
-
-def _loan(card: Card) -> str:
-    """A substitute is another holder's with each loan: a second pupil who borrows it the same day is served too."""
-    return f" lent to {card.person}" if card.kind is Kind.SUBSTITUTE else ""
+    return Serving(day, place_of(tap.service, tap.direction), holder_of(card, rule))
 
 
 def tap_event(  # noqa: PLR0913  an event is the sum of these
@@ -52,4 +46,5 @@ def tap_event(  # noqa: PLR0913  an event is the sum of these
         "outputs": list(outputs),
         "card_version": card.version if card else None,
         "rule_version": rule.version,
+        **({PRICE: decision.price_cents} if decision.counts and decision.price_cents else {}),
     }

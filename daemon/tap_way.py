@@ -6,7 +6,7 @@ used and what is written cannot disagree; outputs move on threads of their own, 
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -40,13 +40,19 @@ UsageOf = Callable[[Serving, datetime], Usage]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a reload changes, replaced as a whole: a tap sees the old settings or the new ones."""
+    """What a reload changes, replaced as a whole: a tap sees the old settings or the new ones.
+
+    `lamps` show at a reader whether its card was granted; such a call returns at once. `desks` are the readers at which the office has
+    cards read.
+    """
 
     zone: ZoneInfo
     calendar: Calendar
     rules: Mapping[str, Rule]
     outputs: Mapping[str, OutputWorker]
     pulses_s: Mapping[str, float]
+    lamps: Mapping[str, Callable[[bool], object]] = field(default_factory=dict)
+    desks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +95,12 @@ class TapWay:
         """Answer one presentation. None where there is none to give: the bytes are no UID in this reader's form, or the office asked."""
         settings = self.settings
         try:
-            uid = canonical(reader.uid_form, presented.uid)
+            uid = canonical(reader.uid_form, presented.raw)
         except UidError as error:
             self._log.warning("unreadable", reader=reader.name, why=str(error))
             return None
-        if self._link is not None and self._link.report.desk and self._is_for_the_office(self._link, reader, uid):
+        is_asked = self._link is not None and self._link.report.desk is not None and reader.name in settings.desks
+        if is_asked and self._link is not None and self._is_for_the_office(self._link, reader, uid):
             return None
         tap = Tap(
             secrets.token_bytes(TAP_ID_BYTES), reader.name, reader.service, reader.direction, uid, presented.seen_ns
@@ -101,6 +108,8 @@ class TapWay:
         answered = self._recorded(tap, self._gathered(tap, settings), reader)
         if answered.decision.verdict is Verdict.GRANT:
             self._act(answered.event, settings)
+        if (show := settings.lamps.get(reader.name)) is not None:
+            show(answered.decision.verdict is Verdict.GRANT)
         self._tell(answered)
         return answered.decision
 

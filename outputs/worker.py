@@ -11,11 +11,16 @@ from outputs.output import Command, Output, OutputFault
 
 MOST_WAITING: Final = 16
 TOO_LATE_S: Final = 5.0  # a strike that moves later than that opens for nobody
+FIRST_AGAIN_S: Final = 1.0
+LONGEST_AGAIN_S: Final = 30.0
 Told = Callable[[str | None], None]  # None: done; else why it failed
 
 
 class OutputWorker:
-    """Moves one output, command by command, and tells what became of each. An output that fails is opened anew at the next command."""
+    """Moves one output, command by command, and tells what became of each.
+
+    An output that fails is opened anew at the next command, and while there is none, after a pause that doubles up to a cap.
+    """
 
     def __init__(
         self, name: str, make: Callable[[], Output], *, monotonic_s: Callable[[], float] = time.monotonic
@@ -54,7 +59,17 @@ class OutputWorker:
 
     def _work(self) -> None:
         self._try(lambda _output: None)
-        while (taken := self._commands.get()) is not None:
+        pause_s = FIRST_AGAIN_S
+        while True:
+            try:
+                taken = self._commands.get(timeout=None if self._output is not None else pause_s)
+            except queue.Empty:
+                pause_s = min(2 * pause_s, LONGEST_AGAIN_S)
+                self._try(lambda _output: None)
+                continue
+            if taken is None:
+                break
+            pause_s = FIRST_AGAIN_S
             command, told, given_s = taken
             if self._monotonic_s() - given_s > TOO_LATE_S:
                 told(f"not carried out: it had waited for more than {TOO_LATE_S:.0f} s")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
-from policy.hours import is_open
+from policy.hours import Window, is_open
 from policy.model import Card, Check, Circumstances, ClockTrust, Decision, Direction, Quota, State, Tap, Usage, Verdict
 from policy.reasons import Flag, Reason
 from policy.rule import Exit, Fallback, PoolCard, Rule, Second
@@ -149,6 +149,19 @@ def _hours_seen(case: Case) -> str:
     return f"{now.day_type} {now.local:%H:%M}, open {', '.join(map(str, windows)) or 'never'}"
 
 
+def _slot_refusal(case: Case) -> Reason | None:
+    """A class that eats at its own time. By default a pupil who comes at another is served and flagged: no child goes hungry for it."""
+    refuses = case.rule.outside_slot is not Fallback.SERVE_AND_FLAG and _is_outside_slot(case)
+    return Reason.OUTSIDE_SLOT if refuses else None
+
+
+def _slot_seen(case: Case) -> str:
+    windows = _slot_of(case)
+    if windows is None:
+        return "no slot of its own"
+    return f"{case.now.local:%H:%M}, slot {', '.join(map(str, windows))}"
+
+
 def _clock_refusal(case: Case) -> Reason | None:
     wrong = case.now.clock is ClockTrust.WRONG
     return Reason.CLOCK_UNTRUSTED if wrong and case.rule.when_clock_untrusted is not Fallback.SERVE_AND_FLAG else None
@@ -218,6 +231,7 @@ CHECKS: Final = (
     Question("validity", _validity_refusal, _validity_seen),
     Question("admitted", _admitted_refusal, _admitted_seen),
     Question("hours", _hours_refusal, _hours_seen),
+    Question("slot", _slot_refusal, _slot_seen),
     Question("clock", _clock_refusal, _clock_seen),
     Question("freshness", _freshness_refusal, _freshness_seen),
     Question("disk", _disk_refusal, _disk_seen),
@@ -232,6 +246,20 @@ def _clock_may_refuse(case: Case) -> bool:
     return case.now.clock is not ClockTrust.WRONG
 
 
+def _slot_of(case: Case) -> tuple[Window, ...] | None:
+    """Return the windows of the holder's groups on this type of day; None where none of them has a slot."""
+    slots, day_type = case.rule.slots, case.now.day_type
+    if not slots or case.card is None:
+        return None
+    windows = {window for group in case.card.groups & slots.keys() for window in slots[group].get(day_type, ())}
+    return tuple(sorted(windows)) or None
+
+
+def _is_outside_slot(case: Case) -> bool:
+    windows = _slot_of(case)
+    return windows is not None and _clock_may_refuse(case) and not is_open(windows, case.now.local.time())
+
+
 def _is_stale(case: Case) -> bool:
     age_h, limit_h = case.now.data_age_h, case.rule.stale_after_h
     return age_h is not None and limit_h is not None and age_h > limit_h
@@ -241,14 +269,19 @@ def _settled(case: Case, refusals: list[Reason]) -> Decision:
     """Turn the refusals into the answer: the sternest speaks, the first of them where several are as stern."""
     flags, trail = _standing_flags(case), partial(_trail, case)
     if not refusals:
-        return Decision(Verdict.GRANT, Reason.OK, flags, trail)
+        return Decision(Verdict.GRANT, Reason.OK, flags, trail, _price_cents(case))
     reason = max(refusals, key=lambda refusal: _STERNNESS[_meaning(case.rule, refusal)])
     verdict = _meaning(case.rule, reason)
     if verdict is Verdict.GRANT:
-        return Decision(verdict, reason, (_SECOND_FLAGS[case.rule.second], *flags), trail)
+        price_cents = _price_cents(case, is_charged_second=case.rule.second is Second.CHARGE)
+        return Decision(verdict, reason, (_SECOND_FLAGS[case.rule.second], *flags), trail, price_cents)
     if case.tap.direction is Direction.OUT and case.rule.exit is Exit.GRANT_AND_FLAG:
         return Decision(Verdict.GRANT, reason, (Flag.EXIT_GRANTED, *flags), trail)
     return Decision(verdict, reason, flags, trail)
+
+
+def _price_cents(case: Case, *, is_charged_second: bool = False) -> int:
+    return case.rule.price(case.held.groups, is_charged_second=is_charged_second)
 
 
 _STERNNESS: Final = {Verdict.GRANT: 0, Verdict.ASK: 1, Verdict.DENY: 2}
@@ -261,6 +294,7 @@ def _meaning(rule: Rule, reason: Reason) -> Verdict:
         return Verdict.GRANT
     asks = {
         Reason.POOL_CARD_NOT_LENT: rule.pool_card is PoolCard.ASK,
+        Reason.OUTSIDE_SLOT: rule.outside_slot is Fallback.ASK_STAFF,
         Reason.CLOCK_UNTRUSTED: rule.when_clock_untrusted is Fallback.ASK_STAFF,
         Reason.DATA_STALE: rule.when_stale is Fallback.ASK_STAFF,
         Reason.QUOTA_UNKNOWN: rule.when_quota_unknown is Fallback.ASK_STAFF,
@@ -272,6 +306,8 @@ def _meaning(rule: Rule, reason: Reason) -> Verdict:
 def _standing_flags(case: Case) -> tuple[Flag, ...]:
     """Flags that hold whatever the answer is."""
     flags = _CLOCK_FLAGS[case.now.clock]
+    if _is_outside_slot(case):
+        flags = (Flag.OUTSIDE_SLOT, *flags)
     if _is_stale(case):
         flags = (*flags, Flag.DATA_STALE)
     if case.now.quota is Quota.UNKNOWN:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from policy.calendar import DayType
 from policy.reasons import Flag, Reason
@@ -59,6 +60,15 @@ class Card:
     valid_until: date | None = None
     groups: frozenset[str] = frozenset()
     version: int = 0
+
+    @property
+    def is_pupils(self) -> bool:
+        """Whether its servings stand in the counts of pupils: a personal card or a substitute of somebody who is not on the staff."""
+        return self.kind in _PUPILS_KINDS and STAFF_GROUP not in self.groups
+
+
+_PUPILS_KINDS: Final = frozenset({Kind.PERSONAL, Kind.SUBSTITUTE})
+STAFF_GROUP: Final = "staff"  # the group that the registry gives whoever is enrolled as staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +139,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer, why, and how it was come by: `tell` gives the trail in words."""
+    """The answer, why, and how it was come by: `tell` gives the trail in words. `price_cents` is what the serving costs its holder."""
 
     verdict: Verdict
     reason: Reason
     flags: tuple[Flag, ...] = ()
     tell: Callable[[], tuple[Check, ...]] = field(default=tuple, compare=False, repr=False)
+    price_cents: int = 0
 
     @property
     def trail(self) -> tuple[Check, ...]:

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     NOT_ADMITTED = "not_admitted"
     OUTSIDE_HOURS = "outside_hours"
+    OUTSIDE_SLOT = "outside_slot"
     ALREADY_JUST_NOW = "already_just_now"
     ALREADY_TODAY = "already_today"
     QUOTA_UNKNOWN = "quota_unknown"
@@ -30,6 +31,7 @@ class Flag(StrEnum):
     EXIT_GRANTED = "exit_granted"  # refused by the rule, let out all the same (DOMAIN.md, trap 8)
     SECOND_SERVING = "second_serving"
     SECOND_CHARGED = "second_charged"
+    OUTSIDE_SLOT = "outside_slot"  # served, though it was not the turn of the holder's class
     CLOCK_UNSYNCED = "clock_unsynced"
     CLOCK_UNTRUSTED = "clock_untrusted"
     DATA_STALE = "data_stale"
@@ -49,6 +51,7 @@ PHRASES: dict[Reason, str] = {
     Reason.EXPIRED: "Card expired",
     Reason.NOT_ADMITTED: "Not for this card",
     Reason.OUTSIDE_HOURS: "Closed at this hour",
+    Reason.OUTSIDE_SLOT: "Not your class's turn yet or any more",
     Reason.ALREADY_JUST_NOW: "Already served just now",
     Reason.ALREADY_TODAY: "Already served today",
     Reason.QUOTA_UNKNOWN: "Cannot ask the registry: call the staff",

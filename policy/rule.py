@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from policy.hours import Window, parse_hours
 from policy.model import Kind
 
 E = TypeVar("E", bound=StrEnum)
+N = TypeVar("N", bound=str)
 Path = tuple[str | int, ...]
 
 
@@ -56,7 +57,7 @@ class Fallback(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One service's rule; the keys are those of DESIGN.md §7.
+    """One service's rule; the keys are those of DESIGN.md §7, and the last four (docs/adr/0016).
 
     None in `kinds`, `groups`, `hours` and `per_day` is "no restriction". `version` is a digest of what the rule says: an event names it,
     so that the tap can be replayed. The order of keys, of the entries of a list and of an entry said twice is nothing that a rule says,
@@ -80,11 +81,26 @@ class Rule:
     when_quota_unknown: Fallback = Fallback.SERVE_AND_FLAG
     when_disk_fails: Fallback = Fallback.DENY
     price_cents: int = 0
+    price_cents_by_group: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    second_price_cents: int | None = None
+    slots: Mapping[str, Mapping[DayType, tuple[Window, ...]]] = field(default_factory=lambda: MappingProxyType({}))
+    outside_slot: Fallback = Fallback.SERVE_AND_FLAG
     version: str = ""
 
     def limit(self, kind: Kind) -> int | None:
         """Return how often a day a card of this kind is served; None is without limit."""
         return self.per_day_by_kind.get(kind, self.per_day)
+
+    def price(self, groups: Collection[str], *, is_charged_second: bool = False) -> int:
+        """Return what a serving costs somebody of these groups, in cents: the lowest price of a group, else everybody's.
+
+        `is_charged_second`: it is beyond the limit and charged; whoever has no price of a group pays `second_price_cents` then.
+        """
+        own = [self.price_cents_by_group[group] for group in groups if group in self.price_cents_by_group]
+        if own:
+            return min(own)
+        second = self.second_price_cents if is_charged_second else None
+        return self.price_cents if second is None else second
 
     @property
     def counts(self) -> bool:
@@ -138,19 +154,24 @@ def _group(value: object, path: Path) -> str:
     raise Faulty([Fault(path, told(value), 'the name of a group, printable and without ";"')])
 
 
-def _by_kind(value: object, path: Path) -> Mapping[Kind, int]:
-    if not isinstance(value, Mapping):
-        raise Faulty([Fault(path, told(value), "a table of kinds, such as { substitute = 1 }")])
-    limits: dict[Kind, int] = {}
-    faults: list[Fault] = []
-    for name, count in value.items():
-        try:
-            limits[_choice(Kind)(name, (*path, name))] = _whole(0, 1000)(count, (*path, name))
-        except Faulty as faulty:
-            faults.extend(faulty.faults)
-    if faults:
-        raise Faulty(faults)
-    return MappingProxyType(limits)
+def _numbers_by(
+    parse_name: Callable[[object, Path], N], highest: int, such_as: str
+) -> Callable[[object, Path], Mapping[N, int]]:
+    def parse(value: object, path: Path) -> Mapping[N, int]:
+        if not isinstance(value, Mapping):
+            raise Faulty([Fault(path, told(value), f"a table of {such_as}")])
+        numbers: dict[N, int] = {}
+        faults: list[Fault] = []
+        for name, number in value.items():
+            try:
+                numbers[parse_name(name, (*path, name))] = _whole(0, highest)(number, (*path, name))
+            except Faulty as faulty:
+                faults.extend(faulty.faults)
+        if faults:
+            raise Faulty(faults)
+        return MappingProxyType(numbers)
+
+    return parse
 
 
 def _hours(value: object, path: Path) -> Mapping[DayType, tuple[Window, ...]]:
@@ -160,12 +181,60 @@ def _hours(value: object, path: Path) -> Mapping[DayType, tuple[Window, ...]]:
         raise Faulty([fault.under(*path) for fault in faulty.faults]) from None
 
 
+def _slots(value: object, path: Path) -> Mapping[str, Mapping[DayType, tuple[Window, ...]]]:
+    """Read a list of slots, each with its groups and its windows by type of day, into the windows of each group."""
+    if not isinstance(value, list) or not value:
+        raise Faulty([Fault(path, told(value), f"a list of slots, such as {_A_SLOT}")])
+    slots: dict[str, Mapping[DayType, tuple[Window, ...]]] = {}
+    faults: list[Fault] = []
+    for place, entry in enumerate(value):
+        try:
+            groups, windows = _slot(entry, (*path, place))
+        except Faulty as faulty:
+            faults.extend(faulty.faults)
+            continue
+        faults.extend(
+            Fault((*path, place, "groups"), f"{told(group)} a second time", "each group in one slot")
+            for group in sorted(groups & slots.keys())
+        )
+        slots.update(dict.fromkeys(groups, windows))
+    if faults:
+        raise Faulty(faults)
+    return MappingProxyType(slots)
+
+
+def _slot(entry: object, path: Path) -> tuple[frozenset[str], Mapping[DayType, tuple[Window, ...]]]:
+    """Read one slot. A type of day without a window is as if it were left out: that day the slot's groups come when they will."""
+    if not isinstance(entry, Mapping):
+        raise Faulty([Fault(path, told(entry), f"a slot, such as {_A_SLOT}")])
+    faults: list[Fault] = []
+    groups: frozenset[str] = frozenset()
+    hours: Mapping[DayType, tuple[Window, ...]] = {}
+    try:
+        groups = _list_of(_group)(entry.get("groups"), (*path, "groups"))
+    except Faulty as faulty:
+        faults.extend(faulty.faults)
+    try:
+        hours = _hours({key: given for key, given in entry.items() if key != "groups"}, path)
+    except Faulty as faulty:
+        faults.extend(faulty.faults)
+    windows = {day_type: given for day_type, given in hours.items() if given}
+    if not windows and not faults:
+        faults.append(Fault(path, "no window", f"at least one, such as {_A_SLOT}"))
+    if faults:
+        raise Faulty(faults)
+    return groups, MappingProxyType(windows)
+
+
+_MOST_CENTS: Final = 1_000_000
+_A_SLOT: Final = '{ groups = ["7b", "7c"], school_day = ["11:30-11:50"] }'
+
 _KEYS: Final[Mapping[str, Callable[[object, Path], object]]] = {
     "kinds": _list_of(_choice(Kind)),
     "groups": _list_of(_group),
     "hours": _hours,
     "per_day": _whole(0, 1000),
-    "per_day_by_kind": _by_kind,
+    "per_day_by_kind": _numbers_by(_choice(Kind), 1000, "kinds, such as { substitute = 1 }"),
     "per": _choice(Per),
     "repeat_s": _whole(0, 24 * 3600),
     "second": _choice(Second),
@@ -176,7 +245,11 @@ _KEYS: Final[Mapping[str, Callable[[object, Path], object]]] = {
     "when_clock_untrusted": _choice(Fallback),
     "when_quota_unknown": _choice(Fallback),
     "when_disk_fails": _choice(Fallback),
-    "price_cents": _whole(0, 1_000_000),
+    "price_cents": _whole(0, _MOST_CENTS),
+    "price_cents_by_group": _numbers_by(_group, _MOST_CENTS, "groups, such as { staff = 350 }"),
+    "second_price_cents": _whole(0, _MOST_CENTS),
+    "slots": _slots,
+    "outside_slot": _choice(Fallback),
 }
 KEYS: Final = tuple(_KEYS)
 

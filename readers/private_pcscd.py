@@ -68,7 +68,7 @@ def _own_folder() -> Path:
     if len(bytes(folder / _SOCKET)) <= SOCKET_PATH_BYTES:
         return folder
     folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix=_FOLDER, dir="/tmp"))  # noqa: S108  mkdtemp makes it ours alone
+    return Path(tempfile.mkdtemp(prefix=_FOLDER, dir="/tmp"))
 
 
 class Pcscd:

@@ -6,11 +6,10 @@ There is one process of it: streams are told from within, and a second would tel
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 
 from django.core.asgi import get_asgi_application
-from django.db import DatabaseError
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -36,6 +35,9 @@ class Registry:
     def __init__(self) -> None:
         """Read the keys and put the parts together. Raises KeysFault."""
         held = keys.load()
+        self.has_failed = False  # what runs in between ended by itself
+        self._is_over = False
+        self._on_failure: Callable[[], object] | None = None
         self._quick, self._slow = DatabaseThreads("quick"), DatabaseThreads("slow", 1)
         deltas = DeltaStore(held.signing)
         self._hub = Hub(self._quick, deltas, held.signing)
@@ -56,14 +58,22 @@ class Registry:
         """End the streams in good order, before the server waits for its connections."""
         self._hub.close()
 
+    def on_failure(self, end: Callable[[], object]) -> None:
+        """Say what ends the server when a task of it has ended: whoever started it starts it anew, and nothing is served by halves."""
+        self._on_failure = end
+
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._hub.run()), asyncio.create_task(self._do_chores())]
+        tasks = [
+            asyncio.create_task(self._hub.run(), name="streams"),
+            asyncio.create_task(self._do_chores(), name="chores"),
+        ]
         for task in tasks:
-            task.add_done_callback(_said)
+            task.add_done_callback(self._ended)
         try:
             yield
         finally:
+            self._is_over = True
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -74,12 +84,16 @@ class Registry:
         while True:
             try:
                 await self._slow.run(chores.perform)
-            except DatabaseError:
+            except Exception:  # noqa: BLE001  whatever it is: hosts and people are served all the same
                 _LOG.exception("chores are put off")
             await asyncio.sleep(chores.EVERY_S)
 
-
-def _said(task: "asyncio.Task[None]") -> None:
-    """Say why a task ended that should not have: nothing else would."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _LOG.error("a task of the server ended", exc_info=error)
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Say why a task ended that never should, and end the server with it: nothing else would."""
+        error = None if task.cancelled() else task.exception()  # looked at always, or asyncio complains
+        if self._is_over:
+            return
+        _LOG.error("%s: this task of the server ended; the server ends too", task.get_name(), exc_info=error)
+        self.has_failed = True
+        if self._on_failure is not None:
+            self._on_failure()

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models import Max
 
 from registry.backup_archive import BackupFault
@@ -17,6 +17,21 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid
 """
 DATABASE_FILES: Final = ("registry.db", "registry.db-wal", "registry.db-shm")
 _PROGRAMS: Final = Path("/usr/lib/postgresql")
+# All three in one transaction: what stood there goes, the dump comes, and what came is one that this version knows; or nothing happens.
+_CLEAR: Final = """
+DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^(registry|django|auth)_' LOOP
+    EXECUTE format('DROP TABLE public.%I CASCADE', one.tablename);
+  END LOOP;
+END $$;
+"""
+_KNOWN: Final = """
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM public.django_migrations WHERE app = 'registry' AND name <> ALL ('{{{known}}}')) THEN
+    RAISE EXCEPTION 'database: made by a newer version of the registry: update first';
+  END IF;
+END $$;
+"""
 
 
 def engine() -> str:
@@ -41,7 +56,7 @@ def dump(target: Path) -> None:
 def check(source: Path) -> None:
     """Look at a dump before anything is replaced: it is whole, and not of a newer version. Raises BackupFault."""
     if engine() == "postgresql":
-        _run("pg_restore", "--list", str(source))
+        _run("pg_restore", f"--file={os.devnull}", str(source), names_database=False)  # all of it is read
         return
     copy = connection.copy("backup")
     copy.settings_dict = {**copy.settings_dict, "NAME": str(source), "OPTIONS": {}}
@@ -59,11 +74,14 @@ def check(source: Path) -> None:
 
 
 def _refuse_newer(applied: set[str]) -> None:
-    known = {path.stem for path in (Path(__file__).parent / "migrations").glob("[0-9]*.py")}
-    if newer := applied - known:
+    if newer := applied - _known():
         raise BackupFault(
             f"database: made by a newer version of the registry ({', '.join(sorted(newer))}): update first"
         )
+
+
+def _known() -> set[str]:
+    return {path.stem for path in (Path(__file__).parent / "migrations").glob("[0-9]*.py")}
 
 
 def is_empty() -> bool:
@@ -104,22 +122,21 @@ def let_go() -> None:
 
 
 def load(source: Path) -> None:
-    """Put a dump in the place of the database. A SQLite file that stood there was moved away before. Raises BackupFault."""
-    if engine() == "postgresql":
-        options = () if is_empty() else ("--clean", "--if-exists")
-        connection.close()
-        name = str(connection.settings_dict["NAME"])
-        plain = ("--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error")
-        _run("pg_restore", *plain, *options, f"--dbname={name}", str(source), names_database=False)
-        _check_migrations()
+    """Put a dump in the place of the database, or leave that as it is and raise BackupFault.
+
+    A SQLite file that stood there was moved away before. For PostgreSQL files are written beside `source`.
+    """
+    if engine() == "sqlite":
+        source.rename(str(connection.settings_dict["NAME"]))
         return
-    source.rename(str(connection.settings_dict["NAME"]))
-
-
-def _check_migrations() -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM django_migrations WHERE app = 'registry'")
-        _refuse_newer({row[0] for row in cursor.fetchall()})
+    connection.close()
+    parts = [source.with_name(f"{name}.sql") for name in ("clear", "tables", "known")]
+    parts[0].write_text(_CLEAR)
+    _run("pg_restore", "--no-owner", "--no-privileges", f"--file={parts[1]}", str(source), names_database=False)
+    parts[1].chmod(0o600)
+    parts[2].write_text(_KNOWN.format(known=",".join(sorted(_known()))))
+    once = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", f"--output={os.devnull}")
+    _run("psql", *once, *(f"--file={part}" for part in parts))
 
 
 def _run(program: str, *arguments: str, names_database: bool = True) -> None:
@@ -134,7 +151,8 @@ def _run(program: str, *arguments: str, names_database: bool = True) -> None:
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise BackupFault(f"{program}: {lines[-1][:300]}")
+        said = next((line for line in lines if "error:" in line.lower()), lines[-1])  # what follows may quote a row
+        raise BackupFault(f"{program}: {said[:300]}")
 
 
 def _program(name: str) -> str:

@@ -12,6 +12,8 @@ from registry.api.signed import forget_nonces
 from registry.cards.expiry import expire_due
 from registry.events import retention
 from registry.models import School
+from registry.office import desk
+from registry.people import rosters
 from registry.publishing import keys
 from registry.publishing.changes import day_passed, local_day
 
@@ -25,6 +27,8 @@ def perform(*, now: Callable[[], datetime] = timezone.now) -> None:
     at = now()
     _try(partial(forget_nonces, at))
     _try(partial(keys.renew, at))
+    _try(partial(rosters.forget_old, at))
+    _try(partial(desk.forget_old, at))
     for school in School.objects.order_by("pk"):
         today = local_day(school, at)
         _try(partial(expire_due, today, now=at, school=school))

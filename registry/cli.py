@@ -6,8 +6,9 @@ Django is set up once, before the command's module is imported: it may import th
 import argparse
 import importlib
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ COMMANDS: Final = (
     ("card", "card", True, "close, reopen or show a card"),
     ("substitute", "substitute", True, "lend a substitute card, take it back"),
     ("backup", "backup", True, "write all that the registry holds into one file"),
+    ("recover-keys", "recover_keys", True, "make new keys by the recovery key, when they were lost or stolen"),
     ("restore", "restore", False, "put a backup in the place of what the registry holds"),
 )
 
@@ -31,16 +33,19 @@ COMMANDS: Final = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    _name_data_dir(arguments)
-    parser = argparse.ArgumentParser(prog="viipe-registry", description="The cards, persons and rules of schools.")
+    called = _called(arguments)
+    parser = argparse.ArgumentParser(
+        prog="viipe-registry", description="The cards, persons and rules of schools.", allow_abbrev=False
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"the data directory ({data_dir.DEFAULT})")
     names = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    called = next((name for name, *_ in COMMANDS if name in arguments), None)
     try:
         for name, module_name, needs_tables, summary in COMMANDS:
-            command = names.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+            about = summary[0].upper() + summary[1:] + "."
+            command = names.add_parser(name, help=summary, description=about, allow_abbrev=False)
             if name == called:
                 _set_up(needs_tables=needs_tables and not {"-h", "--help"} & set(arguments))
+                _speak(os.environ)
                 module = importlib.import_module(f"registry.commands.{module_name}")
                 module.add_arguments(command)
                 command.set_defaults(perform=module.perform)
@@ -53,27 +58,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         return os.EX_CONFIG
 
 
-def _name_data_dir(arguments: Sequence[str]) -> None:
-    """Put `--data` into the environment, where the settings look for it, wherever it stands in the line."""
+def _called(arguments: Sequence[str]) -> str | None:
+    """Return the command, which is the first word that is no option, and none's value.
+
+    Puts `--data` into the environment, where the settings look for it, wherever it stands in the line.
+    """
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--data", type=Path)
-    if given := early.parse_known_args(arguments)[0].data:
-        os.environ[data_dir.VARIABLE] = str(given.absolute())
+    given, others = early.parse_known_args(arguments)
+    if given.data:
+        os.environ[data_dir.VARIABLE] = str(given.data.absolute())
+    return next((word for word in others if not word.startswith("-")), None)
+
+
+def _speak(environ: Mapping[str, str]) -> None:
+    """Answer in the language of whoever asks (POSIX, 8.2); in the registry's own, if that is none of ours."""
+    from django.utils import translation  # noqa: PLC0415  it needs Django to be set up
+
+    locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
+    language = re.split(r"[_.@]", locale.lower())[0]
+    if language in data_dir.LANGUAGES:
+        translation.activate(language)
 
 
 def _set_up(*, needs_tables: bool) -> None:
-    os.environ["DJANGO_SETTINGS_MODULE"] = os.environ.get("DJANGO_SETTINGS_MODULE", "registry.settings")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "registry.settings"
     import django  # noqa: PLC0415  it reads the settings, which `--data` has just named
 
     django.setup()
     if needs_tables:
+        data_dir.refuse_unfinished(data_dir.data_dir())
         from registry import tables  # noqa: PLC0415  it needs Django to be set up
 
         tables.bring_up_to_date()
 
 
 def _performed(parsed: argparse.Namespace) -> int:
-    from django.db import DatabaseError  # noqa: PLC0415  a line that names no command needs no Django
+    from django.db import Error  # noqa: PLC0415  a line that names no command needs no Django
 
     from registry.publishing.keys import KeysFault  # noqa: PLC0415  the same
     from registry.refusal import Refused  # noqa: PLC0415  the same
@@ -84,7 +105,7 @@ def _performed(parsed: argparse.Namespace) -> int:
     except BrokenPipeError:  # whoever read the answer has seen enough, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain at its end
         return EXIT_FAULT
-    except (Refused, KeysFault, DatabaseError, OSError) as error:
+    except (Refused, KeysFault, Error, OSError) as error:
         print(f"viipe-registry {parsed.command}: {error}", file=sys.stderr)  # noqa: T201  the command's answer
         return EXIT_FAULT
     except KeyboardInterrupt:

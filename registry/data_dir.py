@@ -18,6 +18,9 @@ from urllib.parse import unquote, urlsplit
 
 VARIABLE: Final = "VIIPE_REGISTRY_DATA"
 DEFAULT: Final = Path("/var/lib/viipe-registry")
+UNFINISHED: Final = (
+    "restore-unfinished"  # stands from before a restore replaces anything until its new generation has begun
+)
 LANGUAGES: Final = ("et", "en", "ru")
 _BUSY_S: Final = 20
 
@@ -39,6 +42,14 @@ class Settings:
 def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the data directory that this process serves: `--data` puts it into the environment."""
     return Path(environ.get(VARIABLE, DEFAULT))
+
+
+def refuse_unfinished(folder: Path) -> None:
+    """Raise SettingsFault where a restore was cut off: an old state must not be served in the generation that hosts know."""
+    if (path := folder / UNFINISHED).exists():
+        raise SettingsFault(
+            f"{path}: a restore was cut off before it was whole; do it again: viipe-registry --data {folder} restore --force FILE"
+        )
 
 
 def read_settings(folder: Path) -> Settings:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
@@ -43,7 +43,7 @@ _GREETING_LIFE: Final = timedelta(seconds=1)
 _PAUSE_S: Final = (
     0.01  # between two looks: what is published in a burst, or while many hosts come back, is told together
 )
-_AGAIN_S: Final = 1.0  # after the database was gone
+_AGAIN_S: Final = 1.0  # after a fault, such as that the database is gone
 
 
 class Subscriber:
@@ -195,17 +195,13 @@ class Hub:
     async def run(self) -> None:
         """Tell what is new each time that the bell rings, and the time at each heartbeat; until cancelled."""
         listener = _Listener(asyncio.get_running_loop(), self._rung.set)
-        heart = asyncio.create_task(self._beat())
         try:
-            while True:
-                await self._rung.wait()
-                self._rung.clear()
-                if self._subscribers:
-                    await self._guarded(self._look)
-                    await asyncio.sleep(_PAUSE_S)
+            # If one ends by a fault, so does the other, and whoever waits for us hears it.
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._hear())
+                both.create_task(self._beat())
         finally:
             listener.close()
-            heart.cancel()
 
     def close(self) -> None:
         """End all streams in good order, and those that come after."""
@@ -225,13 +221,21 @@ class Hub:
         for subscriber in list(self._subscribers.get(school, {}).values()):
             subscriber.tell(line)
 
+    async def _hear(self) -> None:
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            if self._subscribers:
+                await self._guarded(self._look)
+                await asyncio.sleep(_PAUSE_S)
+
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Go on when the database is gone for a while: hosts are told what they missed when it is back."""
+        """Go on after a fault, as when the database is gone for a while: hosts are told what they missed when it is back."""
         try:
             async with self._in_order:
                 await work()
-        except DatabaseError:
-            _LOG.exception("the database does not answer")
+        except Exception:  # noqa: BLE001  whatever it is: hosts that hear nothing more are the worst of all
+            _LOG.exception("hosts cannot be told what is new; it is tried again")
             await asyncio.sleep(_AGAIN_S)
             self._rung.set()
 
@@ -336,7 +340,7 @@ def _newest_root() -> int:
 
 
 class _Listener:
-    """The thread that hears the bell. When the database is gone it tries again."""
+    """The thread that hears the bell. When the database is gone it tries again, and rings once when it is back."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
         self._loop = loop
@@ -351,12 +355,16 @@ class _Listener:
     def _listen(self) -> None:
         while not self._is_over.is_set():
             try:
-                for _ in bell.heard(self._is_over.is_set):
-                    self._loop.call_soon_threadsafe(self._ring)
-            except DatabaseError:
+                self._hear()
+            except Exception:  # noqa: BLE001  whatever it is: nobody else hears the bell
+                if self._loop.is_closed():  # the process ends
+                    return
                 _LOG.exception("the bell cannot be heard; it is tried again")
-            except RuntimeError:  # the loop was closed: the process ends
-                return
-            finally:
-                connection.close()
             self._is_over.wait(_AGAIN_S)
+
+    def _hear(self) -> None:
+        try:
+            for _ in bell.heard(self._is_over.is_set):
+                self._loop.call_soon_threadsafe(self._ring)
+        finally:
+            connection.close()

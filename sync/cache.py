@@ -56,6 +56,17 @@ class CardCache:
                     self._settle(fault, self._file)
             return Gathered()
 
+    def find_card(self, card: str) -> Card | None:
+        """Return the card of this number, or None. It looks through them all: for what a person enters, not for a tap."""
+        with self._lock:
+            self._follow()
+            while self._file is not None:
+                try:
+                    return next((each for each in self._file.all_cards() if each.card == card), None)
+                except CacheFault as fault:
+                    self._settle(fault, self._file)
+            return None
+
     def refresh(self) -> None:
         """Take up what was imported or published since, for the status: a tap does it by itself."""
         with self._lock:
@@ -172,6 +183,18 @@ def look_up(state_dir: Path, key: SiteKey, uid: bytes) -> Gathered:
     file = open_under(state_dir / serving, key)
     try:
         return file.gather(key.card_key(uid))
+    finally:
+        file.close()
+
+
+def look_at_all(state_dir: Path, key: SiteKey) -> tuple[Documents | None, list[Card]]:
+    """Return the documents and all cards that serve, for one who only asks: nothing is set aside. Raises CacheFault."""
+    serving = current.look(state_dir).serving
+    if serving is None:
+        return None, []
+    file = open_under(state_dir / serving, key)
+    try:
+        return file.documents, file.all_cards()
     finally:
         file.close()
 

@@ -131,6 +131,17 @@ class CacheFile:
         except (CacheFault, ValueError, TypeError, AttributeError) as error:
             raise CacheFault(f"{self._path}: a row is damaged ({type(error).__name__})") from error
 
+    def all_cards(self) -> list[Card]:
+        """Return every card, of one version. Raises CacheFault."""
+        try:
+            with self._snapshot():
+                rows = self._db.execute(f"SELECT {_COLUMNS} FROM cards").fetchall()  # noqa: S608  our own column names
+            return [to_card(CardRow(*row)) for row in rows]
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise _damaged(self._path, error) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CacheFault(f"{self._path}: a row is damaged ({type(error).__name__})") from error
+
     def refresh(self) -> None:
         """Take up the version that stands in the file now: between taps, so that a tap seldom has to. Raises CacheFault."""
         if self._live:

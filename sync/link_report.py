@@ -17,11 +17,12 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far the registry has the journal; `version` is the first that holds what those events say, None while none does."""
+    """How far the registry has the journal; what those events say is in `version` of `generation`, None before anything was published."""
 
     epoch: int
     seq: int
     version: int | None = None
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,10 @@ def _whole(value: object) -> int | None:
 
 
 def _place(table: Mapping[str, Any] | None) -> Watermark | None:
-    return None if table is None else Watermark(int(table["epoch"]), int(table["seq"]), _whole(table.get("version")))
+    if table is None:
+        return None
+    version, generation = _whole(table.get("version")), _whole(table.get("generation"))
+    return Watermark(int(table["epoch"]), int(table["seq"]), version, generation)
 
 
 def _desk(table: Mapping[str, Any] | None) -> DeskRequest | None:

@@ -35,7 +35,12 @@ def _lines(told: dict[str, Any]) -> list[str]:
     for reader in told["readers"]:
         tap = "no tap yet" if reader["last_tap_s_ago"] is None else f"last tap {reader['last_tap_s_ago']} s ago"
         why = f": {reader['why']}" if reader["why"] else ""
-        lines.append(f"reader {reader['name']} ({reader['service']}): {reader['state']}{why}; {tap}")
+        proof = f"last success {reader['last_success_s_ago']} s ago"
+        lines.append(
+            f"reader {reader['name']} ({reader['kind']}, {reader['service']}): {reader['state']}{why}; {proof}, {tap}"
+        )
+        if reader["lamps_fault"]:
+            lines.append(f"lamps of {reader['name']}: {reader['lamps_fault']}")
     lines += [f"output {each['name']}: {each['fault'] or 'in order'}" for each in told["outputs"]]
     lines.append(
         f"cards: {cards['cards']}, version {cards['version']}, of {cards['imported_at']}"
@@ -45,6 +50,8 @@ def _lines(told: dict[str, Any]) -> list[str]:
     lines.append(_rules_line(told["rules"]))
     if told["link"]:
         lines.append(_link_line(told["link"]))
+        if told["link"]["desk_fault"]:
+            lines.append(f"desk: {told['link']['desk_fault']}: set desk = true in its [[reader]] of the host's file")
     lines.append(f"journal: epoch {journal['epoch']}, {journal['seq']} events; {journal['fault'] or 'in order'}")
     if journal["waiting_in_memory"] or journal["lost"]:
         lines.append(f"journal: {journal['waiting_in_memory']} events wait in memory, {journal['lost']} were lost")

@@ -17,6 +17,7 @@ from readers.pcsc import list_readers
 from readers.reader import Presented
 
 STOP_WITHIN_S = 2.0
+HELD = " (a serial port is read by one program alone: is it the daemon? systemctl stop viipe)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,11 +70,11 @@ class _Shown:
     def presented(self, presented: Presented) -> None:
         table: dict[str, object] = {
             "reader": self._config.name,
-            "as_read": presented.uid.hex().upper(),
+            "as_read": presented.uid.hex().upper() if presented.text is None else presented.text,
             "atr": presented.atr.hex().upper(),
         }
         try:
-            uid = canonical(self._config.uid_form, presented.uid)
+            uid = canonical(self._config.uid_form, presented.raw)
             forms = all_forms(uid)
             lost = {form: lost_bits(form, len(uid)) for form in forms}
             table |= {"random": is_random(uid), "forms": forms, "lost_bits": lost}
@@ -85,7 +86,7 @@ class _Shown:
         self._say(f"{self._config.name}: {why}")
 
     def lost(self, why: str) -> None:
-        self._say(f"{self._config.name}: {why}")
+        self._say(f"{self._config.name}: {why}{HELD if 'exclusively lock' in why else ''}")
 
     def back(self) -> None:
         self._say(f"{self._config.name}: there again")
@@ -107,7 +108,8 @@ class _Shown:
 
 
 def _as_text(table: dict[str, object]) -> str:
-    lines = [f"{table['reader']}: {table['as_read']} (ATR {table['atr']})"]
+    atr = f" (ATR {table['atr']})" if table["atr"] else ""
+    lines = [f"{table['reader']}: {table['as_read']}{atr}"]
     forms = table.get("forms")
     if isinstance(forms, dict):
         lines += [f"  {form:<20} {written}{_loss(table, form)}" for form, written in forms.items()]

@@ -83,7 +83,7 @@ def running(
     file.write_text(
         HOST_FILE.format(name=NAME, state_dir=state_dir, url=registry.url, door=pattern(names[DOOR]), till=till)
     )
-    code = registry.command("enrol-code", NAME, "--school", school).splitlines()[-2]
+    code = registry.command("enrol-code", NAME, "--school", school).strip()
     whole = {**os.environ, **environ}
     enrolled = subprocess.run(
         [VIIPE, "enrol", registry.url, code, "--config", file], env=whole, capture_output=True, text=True, check=False

@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from django.utils import timezone
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from registry.api.calls import ENDPOINTS, JSON, Answer, Call, Endpoint, Services
@@ -23,6 +23,7 @@ from registry.stream import Hub, Subscriber
 from sync.wire.faults import TooLarge, WireFault
 
 _LOG: Final = logging.getLogger("registry.api")
+_PIECE_BYTES: Final = 64 << 10
 _BODY_S: Final = 30.0  # in which a whole body has to come
 STREAM: Final = "/v1/stream"
 DESCRIPTION: Final = "/v1/openapi.json"
@@ -75,9 +76,10 @@ class Api:
         endpoint = self._endpoint(path, method)
         asked = await _asked(request, endpoint.max_body_bytes)
         threads = self._slow if endpoint.is_slow else self._quick
-        answer = await threads.run(partial(self._performed, endpoint, asked, dict(request.query_params)))
-        if isinstance(answer.content, Path):
-            return FileResponse(answer.content, media_type=answer.media_type)
+        address = request.client.host if request.client else ""
+        answer = await threads.run(partial(self._performed, endpoint, asked, dict(request.query_params), address))
+        if not isinstance(answer.content, bytes):
+            return _FileResponse(answer.content, answer.media_type)
         return Response(answer.content, answer.status, media_type=answer.media_type if answer.content else None)
 
     def _endpoint(self, path: str, method: str) -> Endpoint:
@@ -89,12 +91,12 @@ class Api:
             raise Refusal("wrong_method", "method", method, " or ".join(methods))
         return endpoint
 
-    def _performed(self, endpoint: Endpoint, asked: Asked, query: Mapping[str, str]) -> Answer:
+    def _performed(self, endpoint: Endpoint, asked: Asked, query: Mapping[str, str], address: str) -> Answer:
         """Let the call be done, in a thread of the database."""
         now = self._now()
         host = signer_of(asked, now) if endpoint.is_signed else None
         try:
-            return endpoint.perform(self._services, Call(host, query, asked.body, now))
+            return endpoint.perform(self._services, Call(host, query, asked.body, now, address))
         except TooLarge as fault:
             raise Refusal("too_large", "body", str(fault), "less") from fault
         except WireFault as fault:
@@ -122,6 +124,21 @@ class Api:
                 await asyncio.gather(gone, sending, return_exceptions=True)
         if subscriber.is_orderly:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class _FileResponse(StreamingResponse):
+    """An open file, whole, which need have no name any more; closed when it was sent, or when whoever asked is gone."""
+
+    def __init__(self, file: BinaryIO, media_type: str) -> None:
+        pieces = iter(partial(file.read, _PIECE_BYTES), b"")
+        super().__init__(
+            pieces, media_type=media_type, headers={"content-length": str(os.fstat(file.fileno()).st_size)}
+        )
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 async def _sent(subscriber: Subscriber, send: Send) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Final
+from datetime import datetime, timedelta
+from typing import BinaryIO, Final
 
 from django.db import transaction
 
-from registry.api.enrolment import Attempts, redeem
+from registry.api.enrolment import redeem
 from registry.api.refusals import Refusal
 from registry.events.claims import claim
 from registry.events.ingest import take
@@ -17,6 +16,7 @@ from registry.models import DeskRequest, Host
 from registry.publishing import keys, timestamps
 from registry.publishing.deltas import DeltaStore, SnapshotNeeded
 from registry.publishing.snapshots import SnapshotStore
+from registry.throttle import Throttle
 from sync.wire import canonical, desk, enrolment, quota, upload
 from sync.wire.document import NONCE_BYTES
 from sync.wire.faults import BadSignature
@@ -24,6 +24,8 @@ from sync.wire.faults import BadSignature
 JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 _MOST: Final = (1 << 63) - 1
+_WRONG_CODES: Final = 30  # from one address within a minute
+_MINUTE: Final = timedelta(minutes=1)
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -34,17 +36,18 @@ class Services:
     keys: keys.Keys
     deltas: DeltaStore
     snapshots: SnapshotStore
-    attempts: Attempts = field(default_factory=Attempts)
+    enrolments: Throttle = field(default_factory=lambda: Throttle(_WRONG_CODES, _MINUTE))  # by address
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that was let in. `host` is None for a call that needs no signature."""
+    """One request that was let in. `host` is None for a call that needs no signature; `address` is whence it came."""
 
     host: Host | None
     query: Mapping[str, str]
     body: bytes
     now: datetime
+    address: str = ""
 
     @property
     def caller(self) -> Host:
@@ -64,9 +67,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call answers: bytes, or a file to be sent as it is."""
+    """What a call answers: bytes, or an open file to be sent as it is."""
 
-    content: bytes | Path = b""
+    content: bytes | BinaryIO = b""
     status: int = 200
     media_type: str = JSON
 
@@ -85,16 +88,22 @@ class Endpoint:
 
 def enrol(services: Services, call: Call) -> Answer:
     """Take a host's keys in exchange for its one-time code."""
-    services.attempts.let_in(call.now)
     try:
         answer = redeem(enrolment.EnrolRequest.parse(call.body), services.keys, call.now)
     except BadSignature as fault:
-        services.attempts.failed(call.now)
+        _count_failure(services, call)
         raise Refusal("bad_signature", "proof", str(fault), "a proof by the key that is named") from fault
     except Refusal:
-        services.attempts.failed(call.now)
+        _count_failure(services, call)
         raise
     return Answer(answer.to_json())
+
+
+def _count_failure(services: Services, call: Call) -> None:
+    """Count it. Raises Refusal when there were too many; a right code is let in whatever came before: its 128 bits are not guessed."""
+    if services.enrolments.has_enough(call.address, call.now):
+        raise Refusal("too_often", "enrol", f"{_WRONG_CODES} attempts that failed within a minute", "fewer")
+    services.enrolments.failed(call.address, call.now)
 
 
 def roots(_services: Services, call: Call) -> Answer:

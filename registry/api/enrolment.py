@@ -1,6 +1,5 @@
-"""How a host becomes one of a school's: the one-time code is made here, and here it is redeemed (DESIGN.md §4)."""
+"""How a host becomes one of a school's, and how it ends: its one-time code is made and redeemed, or it is revoked (DESIGN.md §4)."""
 
-from collections import deque
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,27 +13,6 @@ from registry.publishing.changes import documents_changed
 from sync.wire.enrolment import Code, EnrolAnswer, EnrolRequest
 
 LIFE: Final = timedelta(hours=24)
-_ATTEMPTS: Final = (
-    30  # that fail within a minute, by all together: a code of 128 bits is not guessed, but a flood need not be checked
-)
-_MINUTE: Final = timedelta(minutes=1)
-
-
-class Attempts:
-    """The failed attempts to enrol of the last minute."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._failed: deque[datetime] = deque(maxlen=_ATTEMPTS)
-
-    def let_in(self, now: datetime) -> None:
-        """Return if another may be made. Raises Refusal."""
-        if len(self._failed) == _ATTEMPTS and now - self._failed[0] < _MINUTE:
-            raise Refusal("too_often", "enrol", f"{_ATTEMPTS} attempts that failed within a minute", "fewer")
-
-    def failed(self, now: datetime) -> None:
-        """Count one."""
-        self._failed.append(now)
 
 
 def new_code(host: Host, *, now: datetime, actor: str, life: timedelta = LIFE) -> str:
@@ -45,21 +23,31 @@ def new_code(host: Host, *, now: datetime, actor: str, life: timedelta = LIFE) -
     code = Code.make(keys.current_root().fingerprint)
     with transaction.atomic():
         EnrolCode.objects.filter(host=host, used_at__isnull=True).delete()
-        EnrolCode.objects.create(host=host, secret_sha256=code.secret_sha256, expires_at=now + life)
+        EnrolCode.objects.create(host=host, secret_sha256=code.secret_sha256, made_at=now, expires_at=now + life)
         audit.record(actor, "host.code", school=host.school, object=host)
     return code.text
 
 
+def revoke(host: Host, *, now: datetime, actor: str) -> None:
+    """End what a host may do here, and void the codes that were made for it: only one that is made from now on brings it back."""
+    with transaction.atomic():
+        # Codes first, as when one is redeemed: the two lock the rows in one order, and whichever is later holds.
+        EnrolCode.objects.filter(host=host, used_at__isnull=True).delete()
+        host.revoked_at = now
+        host.save(update_fields=["revoked_at"])
+        documents_changed(host.school, now=lambda: now)
+        audit.record(actor, "host revoked", school=host.school, object=host)
+
+
 def redeem(request: EnrolRequest, held: keys.Keys, now: datetime) -> EnrolAnswer:
     """Take the host's keys in exchange for its code, once. Raises Refusal, and says to nobody which part of a code was wrong."""
+    codes = EnrolCode.objects.filter(secret_sha256=request.secret_sha256, used_at__isnull=True, expires_at__gt=now)
+    if not codes.exists():  # asked before anything is locked: a flood of wrong codes keeps nobody from writing
+        raise _bad_code()
     with transaction.atomic():
-        code = (
-            EnrolCode.objects.select_for_update()
-            .filter(secret_sha256=request.secret_sha256, used_at__isnull=True, expires_at__gt=now)
-            .first()
-        )
-        if code is None or code.host.name != request.name:
-            raise Refusal("bad_code", "secret", "a code that does not hold for this host", "an unused code of today")
+        code = codes.select_for_update().first()
+        if code is None or code.host.name != request.name or _is_void(code):
+            raise _bad_code()
         code.used_at = now
         code.save(update_fields=["used_at"])
         host = code.host
@@ -77,3 +65,12 @@ def redeem(request: EnrolRequest, held: keys.Keys, now: datetime) -> EnrolAnswer
             time=now,
             signer=held.signing,
         )
+
+
+def _is_void(code: EnrolCode) -> bool:
+    """Whether the host was revoked after the code was made."""
+    return code.host.revoked_at is not None and code.made_at < code.host.revoked_at
+
+
+def _bad_code() -> Refusal:
+    return Refusal("bad_code", "secret", "a code that does not hold for this host", "an unused code of today")

@@ -163,7 +163,8 @@ _SCHEMAS: Final[Table] = {
         epoch=_whole("Its epoch; 0 before any event."),
         seq=_whole("Its number there."),
         link=_hex("Its link.", upload.LINK_BYTES),
-        version={**_whole("The newest version, null before the first."), "type": ["integer", "null"]},
+        version={**_whole("The newest that was published, null before the first."), "type": ["integer", "null"]},
+        generation={**_whole("The generation of that version."), "type": ["integer", "null"]},
     ),
     "BatchAnswer": _object(
         "Whether the batch was taken, or events before it are missing.",

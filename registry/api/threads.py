@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 T = TypeVar("T")
 
@@ -34,6 +34,6 @@ def with_connection(work: Callable[[], T]) -> T:
         close_old_connections()
     try:
         return work()
-    except DatabaseError:
+    except Error:  # also InterfaceError, which is no DatabaseError
         connection.close()
         raise

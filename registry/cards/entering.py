@@ -1,15 +1,15 @@
 """Writing cards down for the first time: a first card, a substitute, and the successor of a card (V3.4.2, V4.*)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
-from registry.cards.states import CLOSED_BY_SUCCESSOR, ENTERED_AS, HAS_BEEN_ACTIVE, Action
-from registry.cards.steps import local_day, locked, named, write_step
-from registry.cards.transitions import checked_uid, period_of
+from registry.cards.states import CLOSED_AT_ONCE, CLOSED_BY_SUCCESSOR, ENTERED_AS, HAS_BEEN_ACTIVE, Action
+from registry.cards.steps import local_day, locked, named, require_unique, unique, write_step
+from registry.cards.transitions import checked_uid, close, inherited_until, period_of
 from registry.cards.validity import Period, fits_stage, last_day, valid_until
 from registry.models import (
     Card,
@@ -25,6 +25,7 @@ from registry.models import (
 from registry.people.classes import grade_of
 from registry.publishing import changes
 from registry.refusal import Refused
+from registry.transactions import deed
 
 MAX_NUMBER: Final = 32
 _ENDED: Final = frozenset({CardState.CLOSED, CardState.EXPIRED, CardState.RETURNED})
@@ -32,7 +33,10 @@ _ENDED: Final = frozenset({CardState.CLOSED, CardState.EXPIRED, CardState.RETURN
 
 @dataclass(frozen=True, slots=True)
 class NewCard:
-    """A card as it is written down. Days are inclusive and school-local; `close_reason` belongs to a closed one."""
+    """A card as it is written down. Days are inclusive and school-local; `close_reason` belongs to a closed one.
+
+    `valid_until` is what the card itself says, if it says anything: what follows from its make may be earlier (V3.4.1a).
+    """
 
     number: str
     kind: str = CardKind.PERSONAL
@@ -46,19 +50,29 @@ class NewCard:
     close_reason: str = ""
 
 
-@transaction.atomic
+@deed
 def enter(school: School, new: NewCard, *, actor: str, now: datetime, note: str = "") -> Card:
     """Write a first card down. Raises Refused with what is wrong about it."""
     return _create(school, new, actor=actor, now=now, note=note)
 
 
-@transaction.atomic
+@deed
 def succeed(  # noqa: PLR0913 what one card is to another
-    before: Card, new: NewCard, succession: str, because: str, *, actor: str, now: datetime, note: str = ""
+    before: Card,
+    new: NewCard,
+    succession: str,
+    because: str,
+    *,
+    actor: str,
+    now: datetime,
+    note: str = "",
+    roles: Collection[str] | None = None,
 ) -> Card:
     """Write down the card that follows another of the same person: a replacement or an extension (V3.4.2, V4.1.2 to V4.3).
 
-    The old card stays as it is: it closes `because` of this when the new one is activated, unless it was closed before. Raises Refused.
+    An old card in use that was lost or stolen closes now (T24, V4.1.1), which `roles` must be allowed to do, as in `transitions.close`.
+    Any other stays as it is, and closes `because` of this when the new one is activated (trap 9). The end of a replacement is what its
+    predecessor's is then; until then it bears what that would be now. Raises Refused.
     """
     before = locked(before)
     where = _named(new.number)
@@ -71,8 +85,11 @@ def succeed(  # noqa: PLR0913 what one card is to another
     if other is not None:
         found = _("the successor %(number)s") % {"number": other.number}
         raise Refused("has_successor", named(before), found, _("a card that nothing follows yet"))
-    if because not in {*CLOSED_BY_SUCCESSOR, before.close_reason or CloseReason.LOST}:
-        raise Refused("unknown_reason", where, repr(because), ", ".join(sorted(CLOSED_BY_SUCCESSOR)))
+    reasons = {*CLOSED_BY_SUCCESSOR, *([before.close_reason] if before.close_reason else CLOSED_AT_ONCE)}
+    if because not in reasons:
+        raise Refused("unknown_reason", where, repr(because), ", ".join(sorted(reasons)))
+    if because in CLOSED_AT_ONCE and before.state == CardState.ACTIVE:
+        before = _closed(before, because, actor=actor, now=now, note=note, roles=roles)
     new = replace(new, person=before.person, kind=before.kind, product=new.product or before.product)
     return _create(
         before.school,
@@ -84,6 +101,17 @@ def succeed(  # noqa: PLR0913 what one card is to another
         succession=succession,
         succeeds_because=because,
     )
+
+
+def _closed(before: Card, because: str, *, actor: str, now: datetime, note: str, roles: Collection[str] | None) -> Card:  # noqa: PLR0913 the same
+    """Close a lost card before another is made: with one that goes on working, the new one would be weeks too late."""
+    try:
+        return close(before, because, actor=actor, now=now, note=note, roles=roles)
+    except Refused as refused:
+        if refused.code != "may_not_close":
+            raise
+        expected = _("it closed first, by one of: %(roles)s") % {"roles": refused.expected}
+        raise Refused("close_first", named(before), _("a lost card that still works"), expected) from None
 
 
 def prepared(  # noqa: PLR0913 what a card consists of
@@ -117,6 +145,7 @@ def prepared(  # noqa: PLR0913 what a card consists of
         ordered_on=new.ordered_on or (today if new.state in {CardState.ORDERED, CardState.ARRIVED} else None),
         valid_from=new.valid_from or (today if new.state == CardState.ACTIVE else None),
         valid_until=new.valid_until,
+        printed_until=new.valid_until,
     )
     _set_end(card, today)
     _check_stage(card, where, today)
@@ -135,8 +164,7 @@ def _create(  # noqa: PLR0913 the same
     succeeds_because: str = "",
 ) -> Card:
     where = _named(new.number)
-    if Card.objects.filter(school=school, number=new.number).exists():
-        raise Refused("number_taken", where, _("a number that the school has already"), _("a number of its own"))
+    require_unique(Card(school=school, number=new.number))
     card = prepared(
         school,
         new if new.uid is None else replace(new, uid=checked_uid(school, new.uid, where)),
@@ -145,7 +173,8 @@ def _create(  # noqa: PLR0913 the same
         succession=succession,
         succeeds_because=succeeds_because,
     )
-    card.save()
+    with unique(card):
+        card.save()
     write_step(card, Action.ENTER, "", actor=actor, now=now, note=note)
     changes.card_changed(card, now=lambda: now)
     return card
@@ -159,8 +188,8 @@ def _set_end(card: Card, today: date) -> None:
         period_of(card.product),
         card.ordered_on or card.valid_from or today,
         card.succession,
-        predecessor_until=card.replaces.valid_until if card.replaces else None,
-        printed_until=card.valid_until,
+        predecessor_until=inherited_until(card.replaces),
+        printed_until=card.printed_until,
     )
     if card.valid_from and card.valid_until and card.valid_until < card.valid_from:
         found = _("valid from %(first)s until %(last)s") % {"first": card.valid_from, "last": card.valid_until}

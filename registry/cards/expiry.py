@@ -3,13 +3,12 @@
 from datetime import date, datetime
 from typing import Final
 
-from django.db import transaction
-
 from registry import audit
 from registry.cards.states import Action
 from registry.cards.steps import step_columns
 from registry.models import AuditEntry, Card, CardState, CardStep, School
 from registry.publishing import changes
+from registry.transactions import deed
 
 ACTOR: Final = "clock"
 CHUNK: Final = 500  # cards a transaction: on the last day of the year a third of a school's cards run out
@@ -31,9 +30,11 @@ def _expire_school(school: School, today: date, now: datetime) -> int:
     return count
 
 
-@transaction.atomic
+@deed
 def _expire_chunk(school: School, today: date, now: datetime) -> int:
-    due = Card.objects.select_for_update().filter(school=school, state=CardState.ACTIVE, valid_until__lt=today)
+    due = Card.objects.select_for_update(no_key=True).filter(
+        school=school, state=CardState.ACTIVE, valid_until__lt=today
+    )
     cards = list(due.order_by("pk")[:CHUNK])
     if not cards:
         return 0

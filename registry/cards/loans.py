@@ -1,6 +1,6 @@
 """What is asked of loans: who has which substitute, since when, how often, and which are overdue (T25, T28; DOMAIN.md, trap 3)."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from registry.cards.steps import local_day
 from registry.models import Loan, Person, School
@@ -21,9 +21,8 @@ def times_lent(person: Person, school: School, since: date | None = None) -> int
 def last_day(loan: Loan) -> date | None:
     """Return the last day of a loan: the day it was lent is the first of `School.max_loan_days`, None is without limit."""
     school = loan.card.school
-    if school.max_loan_days is None:
-        return None
-    return local_day(school, loan.lent_at) + timedelta(days=max(school.max_loan_days - 1, 0))
+    days = school.last_loan_day
+    return None if days is None else local_day(school, loan.lent_at) + days
 
 
 def overdue(school: School, today: date) -> list[Loan]:

@@ -3,10 +3,12 @@
 What is particular to a step stands in `transitions`, `substitutes` and `entering`; all that changes a card's state goes through here.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from registry import audit
@@ -21,8 +23,16 @@ NOTE_CHARACTERS = 200
 
 def locked(card: Card) -> Card:
     """Return the card as it is now, locked until the transaction ends."""
-    cards = Card.objects.select_for_update(of=("self",)).select_related("school", "product", "person", "replaces")
-    return cards.get(pk=card.pk)
+    cards = Card.objects.select_for_update(of=("self",), no_key=True)  # what only names the card need not wait
+    return cards.select_related("school", "product", "person", "replaces").get(pk=card.pk)
+
+
+def lock_all(cards: Iterable[int]) -> None:
+    """Lock cards by their ids until the transaction ends, for who takes steps of several: in one order, before any is published.
+
+    A step that is published holds what the next step of anybody else waits for; whoever waits for another card then, waits in a circle.
+    """
+    list(Card.objects.select_for_update(no_key=True).filter(pk__in=set(cards)).order_by("pk").values_list("pk"))
 
 
 def table_of(card: Card) -> Machine:
@@ -79,6 +89,29 @@ def take(card: Card, action: Action, *, actor: str, now: datetime, note: str = "
         write_step(card, action, before, actor=actor, now=now, note=note, **detail)
         changes.card_changed(card, now=lambda: now)
     return card
+
+
+@contextmanager
+def unique(card: Card) -> Iterator[None]:
+    """Write a card within this: a number or a chip that somebody else took since it was looked for is Refused, and nothing is done."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        require_unique(card)
+        raise  # another constraint: a broken invariant
+
+
+def require_unique(card: Card) -> None:
+    """Raise Refused when another card of the school has this one's number or chip; it never tells the UID."""
+    others = Card.objects.filter(school=card.school).exclude(pk=card.pk)
+    if others.filter(number=card.number).exists():
+        found = _("a number that the school has already")
+        raise Refused("number_taken", named(card), found, _("a number of its own")) from None
+    other = None if card.uid is None else others.filter(uid=card.uid).first()
+    if other is not None:
+        found = _("the chip of card %(number)s") % {"number": other.number}
+        raise Refused("uid_taken", named(card), found, _("a chip that no other card has")) from None
 
 
 def write_step(  # noqa: PLR0913 the same

@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from typing import Any
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registry import audit
@@ -25,6 +24,7 @@ from registry.models import (
 )
 from registry.publishing import changes
 from registry.refusal import Refused
+from registry.transactions import deed
 
 
 def current_loan(card: Card) -> Loan | None:
@@ -32,7 +32,7 @@ def current_loan(card: Card) -> Loan | None:
     return Loan.objects.filter(card=card, ended_at=None).select_related("person").first()
 
 
-@transaction.atomic
+@deed
 def lend(  # noqa: PLR0913 a loan's own columns
     card: Card,
     person: Person,
@@ -54,6 +54,7 @@ def lend(  # noqa: PLR0913 a loan's own columns
     if held is not None and held.is_provisional and not provisional:
         if held.person_id == person.pk:
             return _confirmed(card, held, actor=actor, now=now, note=note)
+        _locked(person)  # before the step is published: who enrols holds the person first as well
         _end(held, LoanEnd.RETURNED, actor=actor, now=now)
         take(card, Action.TAKE_BACK, actor=actor, now=now, note=_("was lent to somebody else"), loan=held.pk)
     require(card, Action.LEND)
@@ -65,7 +66,7 @@ def lend(  # noqa: PLR0913 a loan's own columns
     return loan
 
 
-@transaction.atomic
+@deed
 def confirm(card: Card, *, actor: str, now: datetime, note: str = "") -> Loan:
     """Confirm the loan that a till gave out provisionally (trap 10). Raises Refused when there is none."""
     card = locked(card)
@@ -75,7 +76,7 @@ def confirm(card: Card, *, actor: str, now: datetime, note: str = "") -> Loan:
     return _confirmed(card, held, actor=actor, now=now, note=note)
 
 
-@transaction.atomic
+@deed
 def take_back(card: Card, *, actor: str, now: datetime, note: str = "", from_fact: Fact | None = None) -> Loan:
     """Take a substitute back into the pool (T33); returns the loan that ended. Raises Refused when it is not lent."""
     card = locked(card)
@@ -87,7 +88,7 @@ def take_back(card: Card, *, actor: str, now: datetime, note: str = "", from_fac
     return loan
 
 
-@transaction.atomic
+@deed
 def declare_lost(  # noqa: PLR0913 what may be said of a loss
     card: Card,
     *,
@@ -115,7 +116,7 @@ def declare_lost(  # noqa: PLR0913 what may be said of a loss
     return card
 
 
-@transaction.atomic
+@deed
 def pay_fee(loan: Loan, paid_on: date, *, actor: str, now: datetime) -> Loan:
     """Record that a lost substitute's fee was paid (T31). Raises Refused when the loan has none."""
     held = Loan.objects.select_for_update(of=("self",)).select_related("card__school").get(pk=loan.pk)
@@ -139,7 +140,7 @@ def _confirmed(card: Card, loan: Loan, *, actor: str, now: datetime, note: str) 
 
 def _require_borrower(card: Card, person: Person, today: date) -> None:
     school = card.school
-    Person.objects.select_for_update(no_key=True).get(pk=person.pk)  # of two guards the second sees the first's loan
+    _locked(person)  # of two guards the second sees the first's loan
     stays = Enrolment.objects.filter(person=person, school=school, valid_from__lte=today)
     if not stays.exclude(valid_until__lt=today).exists():
         found = _("person %(person)s, who is not there today") % {"person": person.external_id}
@@ -151,6 +152,10 @@ def _require_borrower(card: Card, person: Person, today: date) -> None:
         raise Refused(
             "has_card", named(card), _("a person whose own card is in use"), _("a person whose card was lost")
         )
+
+
+def _locked(person: Person) -> Person:
+    return Person.objects.select_for_update(no_key=True).get(pk=person.pk)
 
 
 def _card_in_use(person: Person, school: School) -> Card | None:

@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from policy.uid import UidError, UidForm, canonical, is_random
 from registry.cards import substitutes
 from registry.cards.states import CLOSED_AT_ONCE, CLOSED_BY_SUCCESSOR, HAS_BEEN_ACTIVE, Action
-from registry.cards.steps import local_day, locked, named, require, take
+from registry.cards.steps import local_day, locked, named, require, take, unique
 from registry.cards.validity import Period, is_over, valid_until
 from registry.models import Card, CardKind, CardProduct, CardState, CloseReason, Enrolment, Role, School, Succession
 from registry.refusal import Refused
+from registry.transactions import deed
 
 _PLAIN: Final = frozenset({Action.REQUEST, Action.SEND_BACK, Action.APPROVE})
 
@@ -45,12 +46,12 @@ def perform(  # noqa: PLR0913 what steps take
     return _CALLS[action](card, actor=actor, now=now, note=note)
 
 
-@transaction.atomic
+@deed
 def _plain(card: Card, action: Action, *, actor: str, now: datetime, note: str = "") -> Card:
     return take(locked(card), action, actor=actor, now=now, note=note)
 
 
-@transaction.atomic
+@deed
 def order(card: Card, *, actor: str, now: datetime, note: str = "") -> Card:
     """Order an approved card from its maker (T5): from this day its validity counts."""
     card = locked(card)
@@ -63,30 +64,33 @@ def mark_arrived(card: Card, *, actor: str, now: datetime, note: str = "") -> Ca
     return _plain(card, Action.ARRIVE, actor=actor, now=now, note=note)
 
 
-@transaction.atomic
+@deed
 def activate(card: Card, *, actor: str, now: datetime, note: str = "") -> Card:
-    """Put an arrived card in use (V2.3), and in the same act close the card that it follows (trap 9).
+    """Put an arrived card in use (V2.3), and in the same act close the card whose place it takes (trap 9).
 
-    Raises Refused for a card without a chip known: its predecessor would close, and its person have none that works.
+    Raises Refused for a card without a chip known (its predecessor would close, and its person have none that works), and for one
+    whose successor is in use: it came defective, say, and another was made.
     """
     card = locked(card)
     require(card, Action.ACTIVATE)
+    _require_unfollowed(card)
     if card.uid is None:
         raise Refused("no_uid", named(card), _("no chip read yet"), _("a card that was read at a desk or imported"))
     today = local_day(card.school, now)
-    before = locked(card.replaces) if card.replaces else None
+    befores = _predecessors(card)
     card.valid_from = card.valid_from or today
-    card.valid_until = _until(card, before, today)
+    card.valid_until = _until(card, befores[0] if befores else None, today)
     if is_over(card.valid_until, today):
         raise Refused("out_of_date", named(card), f"{card.valid_until}", _("a last day that has not passed"))
     take(card, Action.ACTIVATE, actor=actor, now=now, note=note)
-    if before is not None and before.state == CardState.ACTIVE:
-        before.close_reason = card.succeeds_because or CloseReason.RENEWED
-        take(before, Action.CLOSE, actor=actor, now=now, reason=before.close_reason, successor=card.number)
+    for before, after in zip(befores, [card, *befores], strict=False):
+        if before.state == CardState.ACTIVE:
+            before.close_reason = after.succeeds_because or CloseReason.RENEWED
+            take(before, Action.CLOSE, actor=actor, now=now, reason=before.close_reason, successor=card.number)
     return card
 
 
-@transaction.atomic
+@deed
 def close(  # noqa: PLR0913 what may be said of a closing
     card: Card,
     reason: str,
@@ -122,21 +126,19 @@ def close(  # noqa: PLR0913 what may be said of a closing
     return take(card, Action.CLOSE, actor=actor, now=now, note=note, reason=str(reason))
 
 
-@transaction.atomic
+@deed
 def reopen(card: Card, *, actor: str, now: datetime, note: str = "", roles: Collection[str] | None = None) -> Card:
     """Reopen a card that was found: only until the card that follows it has been put in use. Raises Refused after that."""
     card = locked(card)
     _require_role(card, roles)
     require(card, Action.REOPEN)
-    if (successor := _successor_in_use(card)) is not None:
-        found = _("its successor %(number)s in use") % {"number": successor.number}
-        raise Refused("succeeded", named(card), found, _("a card that nothing has followed yet"))
+    _require_unfollowed(card)
     was = card.close_reason
     card.close_reason = ""
     return take(card, Action.REOPEN, actor=actor, now=now, note=note, was=was)
 
 
-@transaction.atomic
+@deed
 def extend(card: Card, *, actor: str, now: datetime, until: date | None = None, note: str = "") -> Card:
     """Extend a card, also one that has expired (V3.1.1b), to `until` or else for a new period of its make.
 
@@ -145,9 +147,7 @@ def extend(card: Card, *, actor: str, now: datetime, until: date | None = None, 
     card = locked(card)
     require(card, Action.EXTEND)
     today = local_day(card.school, now)
-    if (successor := _successor_in_use(card)) is not None:
-        found = _("its successor %(number)s in use") % {"number": successor.number}
-        raise Refused("succeeded", named(card), found, _("a card that nothing has followed yet"))
+    _require_unfollowed(card)
     if card.valid_until is None:
         raise Refused(
             "has_no_end", named(card), _("a card that is valid until leaving"), _("a card that has a last day")
@@ -161,7 +161,7 @@ def extend(card: Card, *, actor: str, now: datetime, until: date | None = None, 
     return take(card, Action.EXTEND, actor=actor, now=now, note=note, was=f"{before}", until=f"{new}")
 
 
-@transaction.atomic
+@deed
 def hand_over(card: Card, *, actor: str, now: datetime, note: str = "") -> Card:
     """Note that a card is in its person's hands, before or after it is activated (T16, V2.3)."""
     card = locked(card)
@@ -174,13 +174,14 @@ def return_card(card: Card, *, actor: str, now: datetime, note: str = "") -> Car
     return _plain(card, Action.RETURN, actor=actor, now=now, note=note)
 
 
-@transaction.atomic
+@deed
 def assign_uid(card: Card, uid: bytes, *, actor: str, now: datetime, note: str = "") -> Card:
     """Give a card the UID that was read from it. Raises Refused when it is none, is random, or is another card's; never tells it."""
     card = locked(card)
     require(card, Action.ASSIGN)
     card.uid = checked_uid(card.school, uid, named(card), card)
-    return take(card, Action.ASSIGN, actor=actor, now=now, note=note)
+    with unique(card):
+        return take(card, Action.ASSIGN, actor=actor, now=now, note=note)
 
 
 def checked_uid(school: School, uid: bytes, where: str, card: Card | None = None) -> bytes:
@@ -210,9 +211,25 @@ def _until(card: Card, before: Card | None, today: date) -> date | None:
         period_of(card.product),
         card.ordered_on or today,
         card.succession if before is not None else Succession.FIRST,
-        predecessor_until=before.valid_until if before is not None else None,
-        printed_until=card.valid_until,
+        predecessor_until=inherited_until(before),
+        printed_until=card.printed_until,
     )
+
+
+def inherited_until(before: Card | None) -> date | None:
+    """Return the end that a replacement of a card takes over: of a card that itself was replaced unused, its predecessor's (V3.4.2)."""
+    while before is not None and before.state not in HAS_BEEN_ACTIVE and before.succession == Succession.REPLACEMENT:
+        before = before.replaces
+    return before.valid_until if before is not None else None
+
+
+def _predecessors(card: Card) -> list[Card]:
+    """Return the cards whose place this one takes, locked, the nearest first: back to the last that was in use."""
+    found: list[Card] = []
+    while card.replaces is not None and not (found and card.state in HAS_BEEN_ACTIVE):
+        card = locked(card.replaces)
+        found.append(card)
+    return found
 
 
 def _require_role(card: Card, roles: Collection[str] | None) -> None:
@@ -229,8 +246,20 @@ def _is_there(card: Card, today: date) -> bool:
     return card.person is not None and stays.exclude(valid_until__lt=today).exists()
 
 
+def _require_unfollowed(card: Card) -> None:
+    if (successor := _successor_in_use(card)) is not None:
+        found = _("its successor %(number)s in use") % {"number": successor.number}
+        raise Refused("succeeded", named(card), found, _("a card that nothing has followed yet"))
+
+
 def _successor_in_use(card: Card) -> Card | None:
-    return Card.objects.filter(replaces=card, state__in=HAS_BEEN_ACTIVE).first()
+    """Return the card that took this one's place: its successor, or that one's where it never came into use itself."""
+    after = [card]
+    while after:
+        after = list(Card.objects.filter(replaces__in=after))
+        if in_use := [each for each in after if each.state in HAS_BEEN_ACTIVE]:
+            return in_use[0]
+    return None
 
 
 _CALLS: Final[dict[Action, Callable[..., Card]]] = {

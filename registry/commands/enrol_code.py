@@ -1,12 +1,14 @@
 """`viipe-registry enrol-code HOST`: the one-time code by which a host is enrolled; a host that is not there yet is added."""
 
 import argparse
+import sys
 from datetime import timedelta
 from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.api.enrolment import new_code
@@ -29,16 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def perform(arguments: argparse.Namespace) -> int:
-    """Print the code, alone on its line, and until when it holds; returns 0. Raises Refused, KeysFault."""
+    """Print the code, which alone goes to standard output, and until when it holds; returns 0. Raises Refused, KeysFault."""
     if not 0 < arguments.hours <= _HOURS_MAX:
-        raise Refused("bad_hours", "--hours", str(arguments.hours), f"1 to {_HOURS_MAX}")
+        raise Refused("bad_hours", "--hours", str(arguments.hours), _("1 to %(most)d") % {"most": _HOURS_MAX})
     now = timezone.now()
-    say_recovery_key(keys.ensure(now))
+    say_recovery_key(keys.ensure(now), sys.stderr)
     with transaction.atomic():
         host = _host(arguments.name, arguments.school, is_desk=arguments.desk)
         life = timedelta(hours=arguments.hours)
         print(new_code(host, now=now, actor=_ACTOR, life=life))
-    print(f"For host {host.name} of school {host.school.code}; holds once, until {now + life:%Y-%m-%d %H:%M} UTC.")
+    parts = {"host": host.name, "school": host.school.code, "until": f"{now + life:%Y-%m-%d %H:%M}"}
+    about = _("For host %(host)s of school %(school)s; holds once, until %(until)s UTC.")
+    print(about % parts, file=sys.stderr)
     return 0
 
 
@@ -55,7 +59,8 @@ def _host(name: str, school_code: str | None, *, is_desk: bool) -> Host:
         audit.record(_ACTOR, "host.add", school=host.school, object=host)
         return host
     if school_code is not None and host.school.code != school_code:
-        raise Refused("other_school", "--school", f"host {name} is of school {host.school.code}", school_code)
+        found = _("host %(host)s of school %(school)s") % {"host": name, "school": host.school.code}
+        raise Refused("other_school", "--school", found, school_code)
     if is_desk and not host.is_desk:
         host.is_desk = True
         host.save(update_fields=["is_desk"])
@@ -67,5 +72,6 @@ def _school(code: str | None) -> School:
     schools = list(School.objects.order_by("code") if code is None else School.objects.filter(code=code))
     if len(schools) == 1:
         return schools[0]
-    known = ", ".join(School.objects.order_by("code").values_list("code", flat=True)) or "none; import one first"
-    raise Refused("which_school", "--school", "nothing" if code is None else code, f"one of: {known}")
+    known = ", ".join(School.objects.order_by("code").values_list("code", flat=True))
+    expected = _("one of: %(schools)s") % {"schools": known} if known else _("a school; there is none yet")
+    raise Refused("which_school", "--school", _("nothing") if code is None else code, expected)

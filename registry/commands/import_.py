@@ -82,8 +82,12 @@ def _show(roster: RosterImport) -> None:
             print(f"  {kind}: {line}{change['who'] or '(new)'}: {change['what']}")
         if (more := diff["counts"][kind] - _SHOWN) > 0:
             print(f"  {kind}: and {more} more")
+    if diff["classes"]:
+        print(f"  absence was looked at in these classes alone: {', '.join(diff['classes'])}")
     if diff["needs_confirmation"]:
-        print(f"  {diff['leaving_percent']} % are absent: more than the school allows without --confirm-removals")
+        print(
+            f"  {diff['leaving_percent']} % are absent or ended: more than the school allows without --confirm-removals"
+        )
 
 
 def _show_bad(roster: RosterImport) -> None:

@@ -20,6 +20,7 @@ from registry.data_dir import data_dir
 from registry.publishing import keys
 from registry.recovery import say_recovery_key
 
+EXIT_FAULT: Final = 1
 STOP_S: Final = 3  # in which requests that run may end
 _SILENT_S: Final = 30  # a client that takes nothing for so long is cut off, whatever waits for it
 _SEND_BYTES: Final = 256 << 10  # that the kernel holds for a client which takes nothing: it would hold megabytes
@@ -37,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def perform(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT; returns 0 then."""
+    """Serve until SIGTERM or SIGINT; returns 0 then, and 1 if what runs in between has failed."""
     say_recovery_key(keys.ensure(timezone.now()))
     registry = Registry()
     with listening(arguments.host, arguments.port) as sock:
         _raise_open_files()
         _set_up_logging()
         asyncio.run(Server(registry, has_administrator=_has_administrator()).serve(sockets=[sock]))
-    return 0
+    return EXIT_FAULT if registry.has_failed else 0
 
 
 class Server(uvicorn.Server):
@@ -69,6 +70,7 @@ class Server(uvicorn.Server):
             )
         )
         self._registry = registry
+        registry.on_failure(self._end)
         self._has_administrator = has_administrator
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

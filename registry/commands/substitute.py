@@ -29,7 +29,7 @@ def perform(arguments: argparse.Namespace) -> int:
     match arguments.action:
         case "lend":
             loan = substitutes.lend(
-                card, which.person(arguments.person), actor=which.ACTOR, now=now, note=arguments.note
+                card, which.person(arguments.person, card.school), actor=which.ACTOR, now=now, note=arguments.note
             )
             print(f"substitute {card.number} is lent to {loan.person.external_id}")
         case "return":

@@ -32,10 +32,18 @@ def school(code: str | None) -> School:
     raise Refused("which_school", "--school", code or _("nothing"), known or _("a school; import one first"))
 
 
-def person(external_id: str) -> Person:
-    """Return the person of this external id. Raises Refused."""
-    try:
-        return Person.objects.get(external_id=external_id)
-    except Person.DoesNotExist:
-        where = _("person %(person)s") % {"person": external_id}
-        raise Refused("no_person", where, _("nobody"), _("a person's external id")) from None
+def person(external_id: str, at: School | None = None) -> Person:
+    """Return the person of this external id: whom the school itself calls so, else who is enrolled there. Raises Refused."""
+    where = _("person %(person)s") % {"person": external_id}
+    found = list(Person.objects.filter(external_id=external_id).select_related("issuer").order_by("pk"))
+    if at is not None and len(found) > 1:
+        enrolled = [one for one in found if one.enrolments.filter(school=at).exists()]
+        found = [one for one in found if one.issuer_id == at.pk] or enrolled
+    match found:
+        case [only]:
+            return only
+        case []:
+            raise Refused("no_person", where, _("nobody"), _("a person's external id"))
+        case _:
+            codes = ", ".join(sorted(one.issuer.code for one in found if one.issuer is not None))
+            raise Refused("which_school", where, _("a number of several schools"), codes)

@@ -6,7 +6,7 @@ registry must refuse, stays with why, flagged. A hand mark counts as a serving t
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from django.db import OperationalError, transaction
 
 from registry.cards import substitutes, transitions
 from registry.cards.states import Action
+from registry.cards.steps import lock_all, named
 from registry.events.rows import Row
 from registry.models import Card, CardKind, CardState, CardStep, CloseReason, Event, Fact, Host, Loan
 from registry.publishing import changes
@@ -22,6 +23,16 @@ from sync.wire.facts import Act, Ruling, Told, in_force
 
 _LOG: Final = logging.getLogger("registry.events")
 _OF_A_CARD: Final = frozenset({Act.LEND, Act.RETURN, Act.LOST})
+# Of the registry's own steps those that say who has a card, or whether it may be used: the same that a host's fact may say.
+_SAME_MATTER: Final = (
+    Action.LEND,
+    Action.CONFIRM,
+    Action.TAKE_BACK,
+    Action.DECLARE_LOST,
+    Action.CLOSE,
+    Action.REOPEN,
+)
+_OF_A_HOST: Final = "host "  # how the name of who did a step begins when a host's fact did it
 _WHY_LETTERS: Final = 200
 
 
@@ -30,6 +41,14 @@ class _By(NamedTuple):
 
     actor: str
     now: datetime
+
+
+def lock_cards(host: Host, rows: Iterable[Row]) -> None:
+    """Lock the cards of all the facts among the rows. To be called first: what is folded is published, which others then wait for."""
+    cards = {row.card_id for row in rows if row.told.fact and row.card_id is not None}
+    undone = [row.told.fact.fact.undoes for row in rows if row.told.fact and row.told.fact.fact.act is Act.UNDO]
+    facts = Fact.objects.filter(event__tap_id__in=undone, event__school=host.school_id, card__isnull=False)
+    lock_all(cards | {card for card in facts.values_list("card", flat=True) if card is not None})
 
 
 def fold(host: Host, epoch: int, branch: int, rows: Sequence[Row], now: datetime) -> None:
@@ -44,7 +63,7 @@ def fold(host: Host, epoch: int, branch: int, rows: Sequence[Row], now: datetime
         fact = Fact.objects.create(
             event=event, act=str(row.told.fact.fact.act), card_id=row.card_id, person_id=row.person_id
         )
-        _fold(fact, row.told.fact, _By(f"host {host.name}", now))
+        _fold(fact, row.told.fact, _By(f"{_OF_A_HOST}{host.name}", now))
 
 
 def _fold(fact: Fact, told: Told, by: _By) -> None:
@@ -83,7 +102,10 @@ def _serve(fact: Fact, told: Told) -> None:
 
 
 def _undo(fact: Fact, told: Told, by: _By) -> None:
-    """Take a fact back: a hand mark no longer counts; a card goes to where the other facts say it is."""
+    """Take a fact back: a hand mark no longer counts; a card goes to where the other facts say it is.
+
+    Raises Refused where the card cannot go there, with nothing changed: the fact stands then, and its undoing is the conflict.
+    """
     _keep(fact, why=_undoes(told.fact.undoes), is_in_force=True, is_in_conflict=False)
     undone = Fact.objects.filter(event__tap_id=told.fact.undoes, event__school=fact.event.school_id).exclude(pk=fact.pk)
     for each in undone.select_related("event"):
@@ -93,8 +115,21 @@ def _undo(fact: Fact, told: Told, by: _By) -> None:
             continue
         ruling = _ruling(each.card_id)
         _flag(each.card_id, ruling)
-        if was_in_force:
-            _bring(Card.objects.get(pk=each.card_id), ruling, by)
+        card = Card.objects.get(pk=each.card_id)
+        if was_in_force and _own_step_after(card, each.event.time) is not None:
+            _keep(fact, why=fact.why, is_in_force=True, is_in_conflict=True)  # the registry has decided of it since
+        elif was_in_force:
+            if card.state == CardState.CLOSED and not ruling.is_lost:
+                card = _opened(card, by)
+            _bring(card, ruling, by)
+
+
+def _opened(card: Card, by: _By) -> Card:
+    """Reopen a card whose loss was taken back, by the rule of reopening. Raises Refused, also where the registry closed it itself."""
+    closing = card.steps.filter(to_state=CardState.CLOSED).order_by("at", "pk").last()
+    if closing is None or not closing.actor.startswith(_OF_A_HOST):
+        raise Refused("closed_here", named(card), "closed at the registry", "a card that a host's word closed")
+    return transitions.reopen(card, actor=by.actor, now=by.now)
 
 
 def _judge(fact: Fact, by: _By) -> None:
@@ -120,7 +155,8 @@ def _ruling(card_id: int) -> Ruling:
     of_card = list(Fact.objects.filter(card=card_id).select_related("event"))
     undoing = [_undoes(fact.event.tap_id) for fact in of_card]
     facts = [*of_card, *Fact.objects.filter(act=Act.UNDO, why__in=undoing).select_related("event")]
-    reopened = CardStep.objects.filter(card=card_id, action=Action.REOPEN).order_by("-at").first()
+    own = CardStep.objects.filter(card=card_id, action=Action.REOPEN).exclude(actor__startswith=_OF_A_HOST)
+    reopened = own.order_by("-at").first()
     told = [Told.from_event(json.loads(bytes(fact.event.body))) for fact in facts]
     return in_force([each for each in told if each], reopened.at if reopened else None)
 
@@ -137,8 +173,9 @@ def _flag(card_id: int, ruling: Ruling) -> None:
 
 
 def _own_step_after(card: Card, time: datetime) -> CardStep | None:
-    """Return the last step that somebody made at the registry itself after a moment: of two acts the later holds."""
-    return card.steps.filter(at__gt=time).exclude(actor__startswith="host ").order_by("at").last()
+    """Return the last step in the same matter that was made at the registry itself after a moment: of two acts the later holds."""
+    own = card.steps.filter(at__gt=time, action__in=_SAME_MATTER).exclude(actor__startswith=_OF_A_HOST)
+    return own.order_by("at").last()
 
 
 def _bring(card: Card, ruling: Ruling, by: _By) -> None:

@@ -7,37 +7,44 @@ a branch of its own: nothing is ever passed over because its number was seen bef
 """
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from django.db import transaction
 from django.db.models import Max
 
 from registry import audit
 from registry.events import claims, facts, rows
 from registry.events.body import Poison, Told, read
 from registry.events.history import GoBack, Known, Offered, Place, follows, place
-from registry.events.progress import tip_of, version_of
+from registry.events.progress import mark_at, tip_of
 from registry.events.rows import Row
 from registry.models import Card, Event, Gap, Host, Person, SetAside
-from sync.wire.upload import Batch, GapAnswer, Taken, Watermark
+from registry.transactions import deed
+from sync.wire.faults import Malformed
+from sync.wire.upload import Batch, GapAnswer, Taken
 
 _LOG: Final = logging.getLogger("registry.events")
 _ID_DIGITS: Final = 18  # what fits a row's id whatever the digits
 
 
 def take(host: Host, batch: Batch, now: datetime) -> Taken | GapAnswer:
-    """Take a batch in one transaction, under the lock of the host's row."""
-    with transaction.atomic():
-        held = Host.objects.select_for_update().get(pk=host.pk)
-        tip, links = tip_of(held), batch.links()
-        offered = Offered(batch.epoch, batch.first_seq, batch.link_before, links, batch.is_after_gap)
-        known = _NOTHING if follows(offered, tip) else _known(held, offered)
-        found = place(offered, tip, known)
-        if isinstance(found, GoBack):
-            return GapAnswer(Watermark(found.epoch, found.seq, found.link, version_of(held.school_id)))
-        _put(held, batch, links, found, now)
-        return Taken(Watermark(batch.epoch, offered.last_seq, links[-1], version_of(held.school_id)))
+    """Take a batch in one transaction, under the lock of the host's row. Raises Malformed for one of epoch 0, before any event."""
+    if batch.epoch == 0:
+        raise Malformed("batch: epoch: found 0, expected 1 or more: 0 stands for before any event")
+    return _take(host, batch, now)
+
+
+@deed
+def _take(host: Host, batch: Batch, now: datetime) -> Taken | GapAnswer:
+    held = Host.objects.select_for_update(no_key=True).get(pk=host.pk)
+    tip, links = tip_of(held), batch.links()
+    offered = Offered(batch.epoch, batch.first_seq, batch.link_before, links, batch.is_after_gap)
+    known = _NOTHING if follows(offered, tip) else _known(held, offered)
+    found = place(offered, tip, known)
+    if isinstance(found, GoBack):
+        return GapAnswer(mark_at(found.epoch, found.seq, found.link, held.school_id))
+    _put(held, batch, links, found, now)
+    return Taken(mark_at(batch.epoch, offered.last_seq, links[-1], held.school_id))
 
 
 _NOTHING: Final = Known({}, {}, holds_link_before=False)
@@ -66,8 +73,9 @@ def _put(host: Host, batch: Batch, links: list[bytes], found: Place, now: dateti
     told = _read(host, batch, links, found, now)
     if found.may_be_removed:
         # What was removed because its time was over is not taken anew.
-        oldest = now - timedelta(days=host.school.keep_events_days)
+        oldest = now - host.school.events_kept_for
         told = [row for row in told if row.told.time >= oldest]
+    facts.lock_cards(host, told)
     rows.insert(host, batch.epoch, found.branch, told, now)
     claims.use(host, [row.told for row in told], now)
     facts.fold(host, batch.epoch, found.branch, told, now)

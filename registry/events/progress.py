@@ -13,9 +13,16 @@ def tip_of(host: Host) -> Tip:
 def watermark(host: Host) -> Watermark:
     """Return the last event of the host that was taken in order, and the version of what its school's hosts are to know."""
     tip = tip_of(Host.objects.get(pk=host.pk))
-    return Watermark(tip.epoch, tip.seq, tip.link, version_of(host.school_id))
+    return mark_at(tip.epoch, tip.seq, tip.link, host.school_id)
 
 
-def version_of(school_id: int) -> int | None:
-    """Return the newest version that was published to the school's hosts; None before the first."""
-    return SiteState.objects.filter(school_id=school_id).values_list("version", flat=True).first()
+def mark_at(epoch: int, seq: int, link: bytes, school_id: int) -> Watermark:
+    """Return the watermark at a place. Asked after the events were folded, so that the version holds what they say."""
+    version, generation = published(school_id)
+    return Watermark(epoch, seq, link, version, generation)
+
+
+def published(school_id: int) -> tuple[int | None, int | None]:
+    """Return the newest version that was published to the school's hosts, and its generation; None and None before the first."""
+    found = SiteState.objects.filter(school_id=school_id).values_list("version", "generation").first()
+    return found or (None, None)

@@ -5,7 +5,7 @@ What was folded out of them stays: facts with the events that told them, loans, 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django.db import transaction
@@ -36,13 +36,13 @@ class Removal:
 
 def preview(school: School, now: datetime) -> Removal:
     """Count what `remove` would remove now; changes nothing."""
-    before = now - timedelta(days=school.keep_events_days)
+    before = now - school.events_kept_for
     return Removal(school.code, before, *(rows.count() for rows in _over(school, before)))
 
 
 def remove(school: School, *, actor: str, now: datetime, step: int = STEP) -> Removal:
     """Remove what is older than the school keeps, step by step, each a transaction of its own. Returns what was removed."""
-    before = now - timedelta(days=school.keep_events_days)
+    before = now - school.events_kept_for
     removal = Removal(school.code, before, *(sum(_removed_in_steps(rows, step)) for rows in _over(school, before)))
     if removal.events or removal.set_aside or removal.gaps or removal.claims:
         audit.record(

@@ -37,6 +37,11 @@ class Card(models.Model):
     ordered_on = models.DateField(_("ordered on"), null=True, blank=True)
     valid_from = models.DateField(_("valid from"), null=True, blank=True)
     valid_until = models.DateField(_("valid until"), null=True, blank=True)
+    printed_until = (
+        models.DateField(  # an earlier end that the card itself says (V3.4.1a), kept apart from the one that follows
+            _("printed until"), null=True, blank=True
+        )
+    )
     handed_over_on = models.DateField(_("handed over on"), null=True, blank=True)
 
     class Meta:

@@ -1,6 +1,7 @@
 """Reader hosts: how each is enrolled and known, and what a desk among them is asked to read."""
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from registry.models.school import School
@@ -39,6 +40,7 @@ class EnrolCode(models.Model):
 
     host = models.ForeignKey(Host, models.CASCADE, related_name="codes")
     secret_sha256 = models.BinaryField(unique=True)
+    made_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 

@@ -1,14 +1,31 @@
 """A school, which is one site: the audience of what is published, and the bounds of what its people may see and do."""
 
 import secrets
+from datetime import timedelta
+from typing import Final
+from zoneinfo import available_timezones
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from registry.models.choices import CardKind, Role
 from sync.wire.card_key import KEY_BYTES
+
+MAX_DAYS: Final = 3_660
+"""Ten years: what a school may say of days, so that no count of them runs out of the calendar."""
+
+MAX_YEARS: Final = 20
+"""What a school may say of a card's school years, for the same."""
+
+
+def check_timezone(name: str) -> None:
+    """Raise ValidationError for what is no time zone: each day of the school would be none."""
+    if name not in available_timezones():
+        told = {"name": name[:64]}
+        raise ValidationError(_("“%(name)s” is no time zone; one is Europe/Tallinn"), "unknown_timezone", told)
 
 
 def new_site_key() -> bytes:
@@ -26,16 +43,25 @@ class School(models.Model):
 
     code = models.SlugField(_("code"), unique=True)
     name = models.CharField(_("name"), max_length=200)
-    timezone = models.CharField(_("time zone"), max_length=64, default="Europe/Tallinn")
+    timezone = models.CharField(_("time zone"), max_length=64, default="Europe/Tallinn", validators=[check_timezone])
     site_key = models.BinaryField(default=new_site_key, editable=False)
     roles_that_close = models.JSONField(_("who may close a card"), default=closing_roles)
-    keep_events_days = models.PositiveIntegerField(_("days that events are kept"), default=92)
+    keep_events_days = models.PositiveIntegerField(
+        _("days that events are kept"),
+        default=92,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_DAYS)],
+    )
     removal_limit_percent = models.PositiveIntegerField(
         _("share of removals that an import may propose, in percent"), default=10, validators=[MaxValueValidator(100)]
     )
     final_grade = models.PositiveSmallIntegerField(_("final grade"), default=12)
     lends_forgotten = models.BooleanField(_("substitutes are lent for forgotten cards too"), default=True)
-    max_loan_days = models.PositiveIntegerField(_("days that a substitute is lent at the most"), null=True, blank=True)
+    max_loan_days = models.PositiveIntegerField(
+        _("days that a substitute is lent at the most"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_DAYS)],
+    )
     substitute_fee_cents = models.PositiveIntegerField(_("fee for a lost substitute, in cents"), null=True, blank=True)
 
     class Meta:
@@ -44,6 +70,18 @@ class School(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def events_kept_for(self) -> timedelta:
+        """How long events are kept; whatever stands in the table, it can be reckoned with."""
+        return timedelta(days=min(self.keep_events_days, MAX_DAYS))
+
+    @property
+    def last_loan_day(self) -> timedelta | None:
+        """The last day of a loan, counted from the day it was lent, which is its first; None is without limit."""
+        if self.max_loan_days is None:
+            return None
+        return timedelta(days=max(min(self.max_loan_days, MAX_DAYS) - 1, 0))
 
 
 class CardProduct(models.Model):
@@ -57,7 +95,12 @@ class CardProduct(models.Model):
     code = models.SlugField(_("code"))
     name = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=16, choices=CardKind.choices, default=CardKind.PERSONAL)
-    years = models.PositiveSmallIntegerField(_("school years of validity"), null=True, blank=True)
+    years = models.PositiveSmallIntegerField(
+        _("school years of validity"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_YEARS)],
+    )
     counts_from_month = models.PositiveSmallIntegerField(
         _("month from which an order counts for the coming year"),
         default=8,

@@ -21,6 +21,7 @@ from registry.publishing import bell
 from registry.refusal import Refused
 
 WAIT: Final = timedelta(seconds=60)
+KEPT: Final = timedelta(minutes=10)  # after the wait: as long a card that came may be used
 
 
 def desks(visit: Visit, school: School | None = None) -> list[Host]:
@@ -59,7 +60,7 @@ def poll(request: HttpRequest, visit: Visit, request_id: int) -> HttpResponse:  
 def tapped(visit: Visit, request_id: str | None) -> DeskRequest:
     """Return a request of this user whose card came and was not used yet. Raises Refused when there is none, or its UID is random."""
     asked = _own(visit, number(request_id))
-    if asked.uid is None or asked.used_at is not None or asked.expires_at + 10 * WAIT <= visit.now:
+    if asked.uid is None or asked.used_at is not None or asked.expires_at + KEPT <= visit.now:
         raise Refused("no_card_tapped", "desk", _("no card"), _("a card tapped within the last minutes"))
     if is_random(bytes(asked.uid)):
         forget(asked, visit.now)
@@ -77,6 +78,11 @@ def card_of(asked: DeskRequest) -> Card | None:
 def forget(asked: DeskRequest, now: datetime) -> None:
     """Forget the UID: it was used, and nobody needs it twice."""
     DeskRequest.objects.filter(pk=asked.pk).update(uid=None, used_at=now)
+
+
+def forget_old(now: datetime) -> None:
+    """Forget the UIDs that came and that nobody used in time."""
+    DeskRequest.objects.filter(uid__isnull=False, expires_at__lte=now - KEPT).update(uid=None, used_at=now)
 
 
 def _own(visit: Visit, request_id: int) -> DeskRequest:

@@ -12,7 +12,7 @@ from policy.phrases import LANGUAGES, phrase
 from policy.reasons import Reason
 from registry.models import Event
 
-_ANSWERS: Final[dict[str, tuple[str | Promise, str]]] = {
+ANSWERS: Final[dict[str, tuple[str | Promise, str]]] = {
     "grant": (_("yes"), "good"),
     "deny": (_("no"), "bad"),
     "ask": (_("ask"), "wait"),
@@ -45,7 +45,7 @@ def event_rows(events: Iterable[Event]) -> list[EventRow]:
 
 
 def _row(event: Event, language: str) -> EventRow:
-    answer, colour = _ANSWERS.get(event.verdict, (_KINDS.get(event.kind, event.kind), ""))
+    answer, colour = ANSWERS.get(event.verdict, (_KINDS.get(event.kind, event.kind), ""))
     where = (event.service or event.reader, str(_DIRECTIONS.get(event.direction, "")), event.host.name)
     return EventRow(event, " · ".join(part for part in where if part), str(answer), _why(event, language), colour)
 

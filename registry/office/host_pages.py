@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from registry import audit
-from registry.api.enrolment import new_code
+from registry.api.enrolment import new_code, revoke
 from registry.models import Gap, Host, SetAside, SiteState
 from registry.office.permissions import Deed
 from registry.office.shown import show
@@ -109,11 +109,7 @@ def host_revoke(request: HttpRequest, visit: Visit, host_id: int) -> HttpRespons
         return show(
             request, "confirm", _("Revoke %(host)s") % {"host": host.name}, about=about, back="hosts", is_danger=True
         )
-    with transaction.atomic():
-        host.revoked_at = visit.now
-        host.save(update_fields=["revoked_at"])
-        documents_changed(host.school)
-        audit.record(visit.actor, "host revoked", school=host.school, object=host)
+    revoke(host, now=visit.now, actor=visit.actor)
     messages.success(request, gettext("Done."))
     return redirect("hosts")
 

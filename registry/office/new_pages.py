@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from registry.cards.entering import MAX_NUMBER, NewCard, enter, succeed
+from registry.cards.states import Action
 from registry.models import (
     Card,
     CardKind,
@@ -23,6 +24,7 @@ from registry.models import (
     School,
     Succession,
 )
+from registry.office.card_deeds import STEP_NAMES
 from registry.office.find import persons
 from registry.office.permissions import Deed
 from registry.office.shown import say_refused, show
@@ -67,6 +69,7 @@ def card_add(request: HttpRequest, visit: Visit, person_id: int) -> HttpResponse
         except Refused as refused:
             say_refused(request, refused)
         else:
+            _say_closed(request, form.cleaned_data["replaces"], card.replaces)
             messages.success(request, gettext("Card %(card)s is entered. Now read its chip.") % {"card": card.number})
             return redirect("card_tap", card.pk)
     title = _("New card of %(person)s") % {"person": person}
@@ -96,6 +99,13 @@ def substitute_add(request: HttpRequest, visit: Visit) -> HttpResponse:
     )
 
 
+def _say_closed(request: HttpRequest, was: Card | None, now: Card | None) -> None:
+    """Say that a lost card was closed with this (T24): whoever only wanted a new one shall know it."""
+    if was is not None and now is not None and was.state != now.state:
+        said = {"card": now.number, "what": STEP_NAMES[Action.CLOSE]}
+        messages.warning(request, gettext("Card %(card)s: %(what)s.") % said)
+
+
 def _school_of(visit: Visit, person: Person) -> School:
     """Return the school where the person is enrolled last, of those where the user may enter cards."""
     stays = Enrolment.objects.filter(person=person, school__in=visit.schools(Deed.ENTER)).select_related("school")
@@ -114,4 +124,4 @@ def _entered(visit: Visit, school: School, person: Person, given: dict[str, obje
         return enter(school, new, actor=visit.actor, now=visit.now)
     succession = Succession.EXTENSION if given["because"] == CloseReason.RENEWED else Succession.REPLACEMENT
     because = before.close_reason or str(given["because"])
-    return succeed(before, new, succession, because, actor=visit.actor, now=visit.now)
+    return succeed(before, new, succession, because, actor=visit.actor, now=visit.now, roles=visit.roles(before.school))

@@ -5,7 +5,6 @@ from datetime import date
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -20,6 +19,7 @@ from registry.office.visit import Visit, page
 from registry.people import enrolments
 from registry.people import persons as book
 from registry.refusal import Refused
+from registry.transactions import deed
 
 
 def _day(label: object) -> forms.DateField:
@@ -135,7 +135,7 @@ def stay(request: HttpRequest, visit: Visit, stay_id: int) -> HttpResponse:
     )
 
 
-@transaction.atomic
+@deed
 def _added(visit: Visit, given: dict[str, object]) -> Person:
     school = given["school"]
     if not isinstance(school, School):
@@ -161,7 +161,7 @@ def _added(visit: Visit, given: dict[str, object]) -> Person:
     return person
 
 
-@transaction.atomic
+@deed
 def _change(visit: Visit, one: Enrolment, given: dict[str, object], today: date) -> None:
     class_name, from_day, last_day = str(given["class_name"]), given["from_day"], given["last_day"]
     if class_name != one.class_name:

@@ -30,6 +30,7 @@ KINDS: Final[dict[str, str | Promise]] = {
     ChangeKind.STAY_NEW: _("New enrolments"),
     ChangeKind.STAY_CHANGED: _("Enrolments that change"),
     ChangeKind.STAY_MOVED: _("Moved to another class"),
+    ChangeKind.STAY_CUT: _("Later enrolments taken away, since the person leaves before"),
     ChangeKind.CARD_NEW: _("New cards"),
     ChangeKind.CARD_CHANGED: _("Cards that change"),
     ChangeKind.LEAVING: _("Missing: proposed as leaving"),

@@ -32,6 +32,18 @@ RULE_KEYS: Final[tuple[Key, ...]] = (
     ),
     ("when_disk_fails", 'when_disk_fails = "deny"', _("When nothing can be written down: the same three.")),
     ("price_cents", "price_cents = 150", _("What one serving costs, in cents.")),
+    ("price_cents_by_group", "price_cents_by_group = { staff = 350 }", _("The same for a class or group.")),
+    (
+        "second_price_cents",
+        "second_price_cents = 180",
+        _("What a serving beyond the limit costs, where it is charged and the group has no price of its own."),
+    ),
+    (
+        "slots",
+        'slots = [{ groups = ["7B", "7C"], school_day = ["11:30-11:50"] }]',
+        _("When classes or groups take their turn, by type of day; the others come at any open hour."),
+    ),
+    ("outside_slot", 'outside_slot = "serve_and_flag"', _("At another time than the class's turn: the same three.")),
 )
 CALENDAR_KEYS: Final[tuple[Key, ...]] = (
     ("school_days", 'school_days = ["mon", "tue", "wed", "thu", "fri"]', _("Weekdays with lessons.")),

@@ -1,4 +1,4 @@
-"""The rules editor: a service's rule as text, every fault by its key, what would change, and only then published."""
+"""The rules editor: a service's rule as text, every fault by its key, what would change and for which taps, and only then published."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -9,12 +9,14 @@ from django.utils.translation import gettext_lazy as _
 from policy.fault import Fault, Faulty
 from registry.models import CardKind, RuleVersion, Service
 from registry.office.permissions import Deed
+from registry.office.replay_rows import replay_rows
 from registry.office.rule_keys import RULE_KEYS
 from registry.office.shown import say_refused, show
 from registry.office.toml_text import from_text, to_text
 from registry.office.visit import Visit, page
 from registry.refusal import Refused
 from registry.rules import rules as book
+from registry.rules.replayed import last_week
 
 
 @page(Deed.RULES)
@@ -75,6 +77,16 @@ def rule_preview(request: HttpRequest, visit: Visit, version_id: int) -> HttpRes
         for kind in sorted({*seen.admitted, *seen.refused})
     ]
     title = _("Draft %(number)s of %(service)s") % {"number": version.number, "service": version.service.name}
+    week = last_week(version, visit.now)
     return show(
-        request, "preview", title, version=version, changes=seen.changes, counts=counts, back="rules", is_rule=True
+        request,
+        "preview",
+        title,
+        version=version,
+        changes=seen.changes,
+        counts=counts,
+        week=week,
+        taps=replay_rows(week.changed),
+        back="rules",
+        is_rule=True,
     )

@@ -1,12 +1,12 @@
 """The back office as Django's admin knows it: its own name, its own door (a post at a school, not the staff flag), its own frame."""
 
 from django.contrib.admin import AdminSite
-from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from registry.data_dir import LANGUAGES
+from registry.office.login import LoginForm
 from registry.office.menu import menu
 from registry.office.visit import visit_of
 
@@ -19,7 +19,7 @@ class Office(AdminSite):
     index_title = _("Find")
     site_url = None
     enable_nav_sidebar = False
-    login_form = AuthenticationForm
+    login_form = LoginForm
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let in superusers and those with a post at a school."""

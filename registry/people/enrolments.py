@@ -1,12 +1,13 @@
 """A person's stays at schools: begun, moved to another class, ended on a day, and the end taken back (DOMAIN.md §2, V3.4.1b).
 
+A stay may go on in another one, of the same kind, that begins the day after: the next class. Who leaves leaves that one too.
+
 Days are inclusive and school-local. A stay may begin in the future; a leaving may lie in the future or in the past, and be cancelled.
 A person may have several stays at once, also in one school.
 """
 
 from datetime import date, datetime, timedelta
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -14,12 +15,13 @@ from registry import audit
 from registry.models import Enrolment, EnrolmentKind, Person, School
 from registry.publishing import changes
 from registry.refusal import Refused
+from registry.transactions import deed
 
 MAX_CLASS_NAME = 32
 _DAY = timedelta(days=1)
 
 
-@transaction.atomic
+@deed
 def enrol(  # noqa: PLR0913 what a stay consists of
     person: Person,
     school: School,
@@ -35,7 +37,9 @@ def enrol(  # noqa: PLR0913 what a stay consists of
     where = _named(person)
     check_class_name(class_name, where)
     _check_days(valid_from, valid_until, where)
-    Person.objects.select_for_update().get(pk=person.pk)  # of two who enrol at once the second sees the first's
+    Person.objects.select_for_update(no_key=True).get(
+        pk=person.pk
+    )  # of two who enrol at once the second sees the first's
     same = Enrolment.objects.filter(person=person, school=school, class_name=class_name, kind=kind)
     overlapping = same.filter(Q(valid_until=None) | Q(valid_until__gte=valid_from))
     if valid_until is not None:
@@ -51,32 +55,52 @@ def enrol(  # noqa: PLR0913 what a stay consists of
     return made
 
 
-@transaction.atomic
+@deed
 def leave(enrolment: Enrolment, last_day: date, *, actor: str, now: datetime) -> Enrolment:
-    """Let a stay end: its last day still counts. The day may have passed. Raises Refused when it lies before the first."""
+    """Let a person's way at the school end: the last day still counts, and may have passed. Raises Refused when it lies before the first.
+
+    What goes on from the stay after that day is taken away; on a day in the midst of it, it is that which ends.
+    """
     held = locked(enrolment)
     _check_days(held.valid_from, last_day, _named(held.person))
     was = held.valid_until
-    held.valid_until = last_day
-    held.save(update_fields=["valid_until"])
-    _told("leaving set", held, actor, now, was=was)
-    return held
+    if held.cut:
+        _put_back(held)
+    ends = held
+    while (after := next_of(ends)) is not None and after.valid_from <= last_day:
+        ends = after
+    while (after := next_of(ends)) is not None:
+        cut_off(ends, after)
+    ends.valid_until = last_day
+    ends.save(update_fields=["valid_until"])
+    _told("leaving set", ends, actor, now, was=was)
+    return ends
 
 
-@transaction.atomic
+@deed
 def cancel_leaving(enrolment: Enrolment, *, actor: str, now: datetime) -> Enrolment:
-    """Let a stay go on without an end. Raises Refused when none was set."""
+    """Let a stay go on: into what went on from it when the leaving was set, else without an end.
+
+    Raises Refused when no leaving was set, or the stay ends because another goes on from it.
+    """
     held = locked(enrolment)
     if held.valid_until is None:
         raise Refused("no_leaving", _named(held.person), _("a stay without an end"), _("a leaving"))
+    after = next_of(held)
+    if after is not None:
+        found = _("a stay that goes on in class %(class)s") % {"class": after.class_name or "-"}
+        raise Refused("goes_on", _named(held.person), found, _("the leaving of the last stay"))
     was = held.valid_until
-    held.valid_until = None
-    held.save(update_fields=["valid_until"])
+    if held.cut:
+        _put_back(held)
+    else:
+        held.valid_until = None
+        held.save(update_fields=["valid_until"])
     _told("leaving cancelled", held, actor, now, was=was)
     return held
 
 
-@transaction.atomic
+@deed
 def move(enrolment: Enrolment, class_name: str, from_day: date, *, actor: str, now: datetime) -> Enrolment:
     """Let a stay go on in another class from a day; returns that stay. One that begins no earlier is simply in the other class."""
     held = locked(enrolment)
@@ -92,7 +116,8 @@ def move(enrolment: Enrolment, class_name: str, from_day: date, *, actor: str, n
         _told("class corrected", held, actor, now, was=was)
         return held
     until, held.valid_until = held.valid_until, from_day - _DAY
-    held.save(update_fields=["valid_until"])
+    cut, held.cut = held.cut, []
+    held.save(update_fields=["valid_until", "cut"])
     made = Enrolment.objects.create(
         person=held.person,
         school=held.school,
@@ -100,6 +125,7 @@ def move(enrolment: Enrolment, class_name: str, from_day: date, *, actor: str, n
         kind=held.kind,
         valid_from=from_day,
         valid_until=until,
+        cut=cut,
     )
     _told("class changed", made, actor, now, was=held.class_name)
     return made
@@ -108,6 +134,45 @@ def move(enrolment: Enrolment, class_name: str, from_day: date, *, actor: str, n
 def current(school: School, today: date) -> "Q":
     """Return the condition of the stays at a school that hold today."""
     return Q(school=school, valid_from__lte=today) & (Q(valid_until=None) | Q(valid_until__gte=today))
+
+
+def next_of(stay: Enrolment) -> Enrolment | None:
+    """Return the stay that goes on from this one: of the same person, school and kind, from the day after; locked."""
+    if stay.valid_until is None:
+        return None
+    same = Enrolment.objects.filter(person=stay.person_id, school=stay.school_id, kind=stay.kind).exclude(pk=stay.pk)
+    return same.select_for_update().filter(valid_from=stay.valid_until + _DAY).order_by("pk").first()
+
+
+def cut_off(stay: Enrolment, after: Enrolment) -> None:
+    """Take a stay away that goes on from another, which keeps what is needed to put it back, and ends where that one did."""
+    gone = {
+        "pk": after.pk,
+        "class_name": after.class_name,
+        "valid_from": str(after.valid_from),
+        "valid_until": _text(after.valid_until),
+    }
+    stay.cut = [*stay.cut, gone]  # a leaving that was set for it stays set: what was cut off from it is gone
+    stay.valid_until = after.valid_until
+    after.delete()
+    stay.save(update_fields=["cut", "valid_until"])
+
+
+def _put_back(stay: Enrolment) -> None:
+    """Let go on from a stay again what was cut off from it, each with the number it had: a rollover knows it by that."""
+    for gone in stay.cut:
+        Enrolment.objects.create(
+            pk=gone["pk"],
+            person_id=stay.person_id,
+            school_id=stay.school_id,
+            kind=stay.kind,
+            class_name=gone["class_name"],
+            valid_from=date.fromisoformat(gone["valid_from"]),
+            valid_until=date.fromisoformat(gone["valid_until"]) if gone["valid_until"] else None,
+        )
+    stay.valid_until = date.fromisoformat(stay.cut[0]["valid_from"]) - _DAY
+    stay.cut = []
+    stay.save(update_fields=["cut", "valid_until"])
 
 
 def locked(enrolment: Enrolment) -> Enrolment:

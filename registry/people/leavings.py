@@ -2,13 +2,13 @@
 
 from datetime import date, datetime
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.models import LeavingProposal, School
 from registry.people import enrolments
 from registry.refusal import Refused
+from registry.transactions import deed
 
 
 def waiting(school: School) -> list[LeavingProposal]:
@@ -21,7 +21,7 @@ def waiting(school: School) -> list[LeavingProposal]:
     )
 
 
-@transaction.atomic
+@deed
 def accept(proposal: LeavingProposal, last_day: date, *, actor: str, now: datetime) -> LeavingProposal:
     """Let the stay end on a day, which still counts. Raises Refused when it was decided, or the day lies before the stay."""
     held = _undecided(proposal)
@@ -29,10 +29,16 @@ def accept(proposal: LeavingProposal, last_day: date, *, actor: str, now: dateti
     return _decide(held, is_accepted=True, actor=actor, now=now)
 
 
-@transaction.atomic
+@deed
 def decline(proposal: LeavingProposal, *, actor: str, now: datetime) -> LeavingProposal:
     """Let the stay go on. Raises Refused when it was decided already."""
     return _decide(_undecided(proposal), is_accepted=False, actor=actor, now=now)
+
+
+@deed
+def withdraw(proposal: LeavingProposal, *, actor: str, now: datetime) -> LeavingProposal:
+    """Take a proposal back since a later roster has the person. Raises Refused when it was decided already."""
+    return _decide(_undecided(proposal), is_accepted=False, actor=actor, now=now, action="leaving withdrawn")
 
 
 def _undecided(proposal: LeavingProposal) -> LeavingProposal:
@@ -47,12 +53,14 @@ def _undecided(proposal: LeavingProposal) -> LeavingProposal:
     return held
 
 
-def _decide(proposal: LeavingProposal, *, is_accepted: bool, actor: str, now: datetime) -> LeavingProposal:
+def _decide(
+    proposal: LeavingProposal, *, is_accepted: bool, actor: str, now: datetime, action: str = ""
+) -> LeavingProposal:
     proposal.decided_at, proposal.decided_by, proposal.is_accepted = now, actor, is_accepted
     proposal.save(update_fields=["decided_at", "decided_by", "is_accepted"])
     audit.record(
         actor,
-        "leaving accepted" if is_accepted else "leaving declined",
+        action or ("leaving accepted" if is_accepted else "leaving declined"),
         proposal.enrolment.school,
         proposal,
         at=now,

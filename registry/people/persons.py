@@ -6,13 +6,13 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.models import Person, School
 from registry.people import personal_code
 from registry.refusal import Refused
+from registry.transactions import deed
 
 MAX_EXTERNAL_ID: Final = 64
 MAX_NAME: Final = 100
@@ -30,14 +30,15 @@ class PersonFacts:
     email: str = ""
 
 
-@transaction.atomic
+@deed
 def add(facts: PersonFacts, *, actor: str, now: datetime, school: School | None = None) -> Person:
-    """Write a person down. Raises Refused with the first thing that is wrong."""
+    """Write a person down; the external id is the school's. Raises Refused with the first thing that is wrong."""
     facts = checked(facts)
-    if Person.objects.filter(external_id=facts.external_id).exists():
+    if Person.objects.filter(issuer=school, external_id=facts.external_id).exists():
         raise Refused("external_id_taken", _("external id"), facts.external_id, _("an id that no other person has"))
     _check_code_is_free(facts, None)
     person = Person.objects.create(
+        issuer=school,
         external_id=facts.external_id,
         given_name=facts.given_name,
         family_name=facts.family_name,
@@ -48,11 +49,11 @@ def add(facts: PersonFacts, *, actor: str, now: datetime, school: School | None 
     return person
 
 
-@transaction.atomic
+@deed
 def correct(person: Person, facts: PersonFacts, *, actor: str, now: datetime, school: School | None = None) -> Person:
     """Correct what is known of a person; the external id stays. An empty personal code or e-mail leaves what is known."""
     facts = checked(facts)
-    held = Person.objects.select_for_update().get(pk=person.pk)
+    held = Person.objects.select_for_update(no_key=True).get(pk=person.pk)
     _check_code_is_free(facts, held)
     held.given_name, held.family_name = facts.given_name, facts.family_name
     held.personal_code = facts.personal_code or held.personal_code
@@ -60,6 +61,14 @@ def correct(person: Person, facts: PersonFacts, *, actor: str, now: datetime, sc
     held.save()
     audit.record(actor, "person corrected", school, held, at=now, person=held.external_id)
     return held
+
+
+def known_as(facts: PersonFacts, school: School) -> Person | None:
+    """Return whom a school means: who has its external id, else who has the personal code."""
+    person = Person.objects.filter(issuer=school, external_id=facts.external_id).first() if facts.external_id else None
+    if person is None and facts.personal_code:
+        person = Person.objects.filter(personal_code=facts.personal_code).first()
+    return person
 
 
 def checked(facts: PersonFacts) -> PersonFacts:

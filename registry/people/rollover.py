@@ -7,7 +7,6 @@ grade higher; in the final grade it just ends. Since stays are dated it may be a
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registry import audit
@@ -16,6 +15,7 @@ from registry.people.classes import grade_of, promoted
 from registry.people.enrolments import current
 from registry.publishing import changes
 from registry.refusal import Refused
+from registry.transactions import deed
 
 APART_DAYS: Final = 180  # two rollovers that are nearer than this would promote a class twice in a year
 PROMOTE: Final = "promote"
@@ -55,7 +55,7 @@ def summary(rollover: Rollover) -> dict[tuple[str, str | None], int]:
     return counts
 
 
-@transaction.atomic
+@deed
 def apply(rollover: Rollover, *, actor: str, now: datetime) -> Rollover:
     """Do what was planned. Raises Refused when it was done, when another was done for the same year, or a stay is not as planned."""
     held = _locked(rollover)
@@ -82,9 +82,12 @@ def apply(rollover: Rollover, *, actor: str, now: datetime) -> Rollover:
     return held
 
 
-@transaction.atomic
+@deed
 def undo(rollover: Rollover, *, actor: str, now: datetime) -> Rollover:
-    """Put every stay back as it was. Raises Refused when it was not applied, was undone, or a stay was changed since, which it names."""
+    """Put every stay back as it was; of who left since the leaving stays.
+
+    Raises Refused when it was not applied, was undone, or a stay was changed since in another way, which it names.
+    """
     held = _locked(rollover)
     if held.applied_at is None or held.undone_at is not None:
         found = _("not applied") if held.applied_at is None else _("undone already")
@@ -127,14 +130,20 @@ def _turn(rollover: Rollover, entry: dict[str, Any]) -> int:
             kind=stay.kind,
             valid_from=rollover.day,
             valid_until=stay.valid_until,
+            cut=stay.cut,
         ).pk
+        stay.cut = []
     stay.valid_until = rollover.day - _DAY
-    stay.save(update_fields=["valid_until"])
+    stay.save(update_fields=["valid_until", "cut"])
     return stay.person_id
 
 
 def _turn_back(rollover: Rollover, entry: dict[str, Any]) -> int:
     stay = Enrolment.objects.select_for_update().filter(pk=entry["enrolment"]).first()
+    if stay is not None and _has_left(rollover, entry, stay):
+        stay.cut = []  # were the leaving cancelled, the stay would go on in its own class again
+        stay.save(update_fields=["cut"])
+        return stay.person_id
     if stay is None or stay.valid_until != rollover.day - _DAY:
         raise _overtaken(rollover, entry)
     if "made" in entry:
@@ -146,10 +155,20 @@ def _turn_back(rollover: Rollover, entry: dict[str, Any]) -> int:
         )
         if made is None or not is_as_made:
             raise _overtaken(rollover, entry)
+        stay.cut = made.cut
         made.delete()
     stay.valid_until = date.fromisoformat(entry["until"]) if entry["until"] else None
-    stay.save(update_fields=["valid_until"])
+    stay.save(update_fields=["valid_until", "cut"])
     return stay.person_id
+
+
+def _has_left(rollover: Rollover, entry: dict[str, Any], stay: Enrolment) -> bool:
+    """Tell whether the leaving was set since on a day before the new class, which was taken away by it."""
+    if stay.valid_until is None or stay.valid_until >= rollover.day:
+        return False
+    if "made" in entry:
+        return [gone["pk"] for gone in stay.cut] == [entry["made"]]
+    return stay.valid_until < rollover.day - _DAY
 
 
 def _overtaken(rollover: Rollover, entry: dict[str, Any]) -> Refused:

@@ -10,6 +10,7 @@ from registry import audit
 from registry.cards.states import Action
 from registry.cards.steps import step_columns
 from registry.models import AuditEntry, Card, CardStep, Enrolment, LeavingProposal, Person, RosterImport, School
+from registry.people.enrolments import cut_off
 from registry.people.roster_diff import CHUNK, Change, ChangeKind
 from registry.publishing import changes as publishing
 
@@ -25,7 +26,7 @@ class RosterWriter:
         self._roster = roster
         self._actor = actor
         self._now = now
-        self._persons: dict[str, int] = {}  # by person_key, of those that this roster brought or changed
+        self._persons: dict[str, int] = {}  # by person_key, of those that this roster brought
         self._touched_persons: set[int] = set()
         self._touched_cards: set[int] = set()
         self._audits: list[AuditEntry] = []
@@ -35,6 +36,7 @@ class RosterWriter:
             ChangeKind.STAY_NEW: self._add_stays,
             ChangeKind.STAY_CHANGED: self._change_stays,
             ChangeKind.STAY_MOVED: self._move_stays,
+            ChangeKind.STAY_CUT: self._cut_stays,
             ChangeKind.CARD_NEW: self._add_cards,
             ChangeKind.CARD_CHANGED: self._change_cards,
             ChangeKind.LEAVING: self._propose,
@@ -52,17 +54,16 @@ class RosterWriter:
         publishing.persons_changed(sorted(self._touched_persons), now=lambda: self._now)
         publishing.cards_changed(self._school, sorted(self._touched_cards), now=lambda: self._now)
 
-    def person_id(self, key: str) -> int:
-        """Return the person whom a row means; it was brought by this roster, or stands in the tables."""
-        if key not in self._persons:
-            what, _, value = key.partition(" ")
-            column = "external_id" if what == "id" else "personal_code"
-            self._persons[key] = Person.objects.values_list("pk", flat=True).get(**{column: value})
-        return self._persons[key]
+    def person_id(self, change: Change) -> int:
+        """Return the person whom a row means; it stands in the tables, or was brought by this roster."""
+        return change.person or self._persons[change.key]
 
     def _add_persons(self, changes: list[Change]) -> None:
         made = [
-            Person(**{**change.fields, "external_id": change.fields["external_id"] or f"ekool-{uuid.uuid4().hex[:16]}"})
+            Person(
+                **{**change.fields, "external_id": change.fields["external_id"] or f"ekool-{uuid.uuid4().hex[:16]}"},
+                issuer=self._school,
+            )
             for change in changes
         ]
         for change, person in zip(changes, Person.objects.bulk_create(made), strict=True):
@@ -71,15 +72,12 @@ class RosterWriter:
 
     def _change_persons(self, changes: list[Change]) -> None:
         for change in changes:
-            person = Person.objects.select_for_update().get(pk=change.target)
+            person = Person.objects.select_for_update(no_key=True).get(pk=change.target)
             _set(person, change)
-            self._persons[change.key] = person.pk
             self._audit("person corrected", person, person=person.external_id, parts=sorted(change.fields))
 
     def _add_stays(self, changes: list[Change]) -> None:
-        made = [
-            Enrolment(person_id=self.person_id(change.key), school=self._school, **change.fields) for change in changes
-        ]
+        made = [Enrolment(person_id=self.person_id(change), school=self._school, **change.fields) for change in changes]
         for stay in Enrolment.objects.bulk_create(made):
             self._touched_persons.add(stay.person_id)
             self._audit_stay("enrolled", stay)
@@ -94,27 +92,42 @@ class RosterWriter:
         for change, stay in self._stays(changes):
             last = change.fields["valid_until"]
             if stay.valid_until is not None:
-                Enrolment.objects.filter(
+                heirs = Enrolment.objects.filter(
                     person=stay.person_id,
                     school=self._school,
                     kind=stay.kind,
                     valid_until=None,
                     valid_from__gt=last,
                     valid_from__lte=stay.valid_until,
-                ).update(valid_until=stay.valid_until)
+                )
+                if (heir := heirs.order_by("valid_from", "pk").first()) is not None:
+                    heir.cut, stay.cut = stay.cut, []
+                    heir.save(update_fields=["cut"])
+                heirs.update(valid_until=stay.valid_until)
             self._audit_stay("class changed", stay, was=stay.class_name)
             if stay.valid_from > last:  # type: ignore[operator]  # a day: the diff's own
                 stay.delete()  # it began no earlier than the one that takes its place
             else:
                 stay.valid_until = last  # type: ignore[assignment]  # the same
-                stay.save(update_fields=["valid_until"])
+                stay.save(update_fields=["valid_until", "cut"])
+
+    def _cut_stays(self, changes: list[Change]) -> None:
+        """Take away what goes on from a stay that ends earlier; the end that the roster gave it stands."""
+        formers = Enrolment.objects.select_for_update().in_bulk([change.former for change in changes])
+        for change, stay in self._stays(changes):
+            former = formers[change.former]
+            last = former.valid_until
+            self._audit_stay("stay taken away", stay)
+            cut_off(former, stay)
+            former.valid_until = last
+            former.save(update_fields=["valid_until"])
 
     def _add_cards(self, changes: list[Change]) -> None:
         made: list[Card] = []
         for change in changes:
             assert change.card is not None  # noqa: S101  that is what a new card's change consists of
             if change.key:
-                change.card.person_id = self.person_id(change.key)
+                change.card.person_id = self.person_id(change)
             made.append(change.card)
         made = Card.objects.bulk_create(made)
         CardStep.objects.bulk_create(
@@ -127,7 +140,7 @@ class RosterWriter:
 
     def _change_cards(self, changes: list[Change]) -> None:
         for change in changes:
-            card = Card.objects.select_for_update().get(pk=change.target)
+            card = Card.objects.select_for_update(no_key=True).get(pk=change.target)
             _set(card, change)
             self._touched_cards.add(card.pk)
             told = {name: str(value) for name, value in change.fields.items() if name not in _SECRET}

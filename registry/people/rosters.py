@@ -7,7 +7,7 @@ bounded by the number of persons and not by the file. If what it would change is
 import hashlib
 import os
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -17,16 +17,17 @@ from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.cards.steps import local_day
-from registry.models import LeavingProposal, RosterImport, School
-from registry.people import roster_csv, roster_ekool
+from registry.models import Card, LeavingProposal, RosterImport, School
+from registry.people import leavings, roster_csv, roster_ekool
 from registry.people.roster_diff import Change, ChangeKind, RosterDiff
 from registry.people.roster_row import BadRow, RosterRow
 from registry.people.roster_writing import RosterWriter
 from registry.refusal import Refused
+from registry.transactions import deed
 
 MAX_BYTES: Final = 64 << 20
 MAX_SHOWN: Final = 1_000  # changes of each kind, and bad rows, that a dry run lists; all are counted
-KEPT_DAYS: Final = 14
+KEPT: Final = timedelta(days=1)
 _BLOCK: Final = 1 << 16
 
 
@@ -34,10 +35,12 @@ def preview(school: School, name: str, file: IO[bytes], *, actor: str, now: date
     """Read a roster and keep what it would change (`diff`); changes nothing else. Raises Refused for what is no roster at all.
 
     `diff` is JSON: `format`; `sha256`; `counts` of `rows`, `bad` and of each ChangeKind; `current`, how many stays of its kinds there
-    are; `leaving_percent`; `needs_confirmation`; `shown`, by ChangeKind at most 1,000 of `{"line", "who", "what"}`; `bad`, at most 1,000
-    of `{"line", "column", "found", "expected"}`. It holds neither UIDs nor personal codes. A roster with bad rows cannot be applied.
+    are where absence is looked at; `classes`, within which alone it is, empty for all; `ended`, how many stays get an earlier end;
+    `leaving_percent`, of the absent and the ended; `needs_confirmation`; `changes_sha256` over all changes; `shown`, by ChangeKind at
+    most 1,000 of `{"line", "who", "what"}`; `bad`, at most 1,000 of `{"line", "column", "found", "expected"}`. It holds
+    neither UIDs nor personal codes. A roster with bad rows cannot be applied.
     """
-    _forget_old(now)
+    forget_old(now)
     kind = _format(name)
     roster = RosterImport.objects.create(school=school, file_name=Path(name).name[:200], made_at=now, made_by=actor)
     try:
@@ -47,8 +50,10 @@ def preview(school: School, name: str, file: IO[bytes], *, actor: str, now: date
             diff = RosterDiff(school, local_day(school, now))
             for change in diff.changes(told.counted(_rows(kind, kept))):
                 told.add(change)
-        roster.diff = told.as_json(diff.count_before()) | {"format": kind, "sha256": digest}
+        roster.diff = told.as_json(diff) | {"format": kind, "sha256": digest}
         roster.save(update_fields=["diff"])
+        if told.counts["bad"]:
+            forget(roster)  # it will never be applied
     except BaseException:
         path_of(roster).unlink(missing_ok=True)
         roster.delete()
@@ -57,12 +62,12 @@ def preview(school: School, name: str, file: IO[bytes], *, actor: str, now: date
     return roster
 
 
-@transaction.atomic
+@deed
 def apply(roster: RosterImport, *, actor: str, now: datetime, confirm_removals: bool = False) -> RosterImport:
     """Do what the dry run said, all of it or nothing. Who is absent is proposed as leaving, and goes on until somebody decides.
 
-    Raises Refused: bad rows; applied before; more absent than `School.removal_limit_percent` allows, and not confirmed; or the tables, the
-    file or the day have changed so that it would do something else now.
+    Raises Refused: bad rows; applied before; more absent or ended than `School.removal_limit_percent` allows, and not confirmed; or the
+    tables, the file or the day have changed so that it would do something else now.
     """
     roster = RosterImport.objects.select_for_update(of=("self",)).select_related("school").get(pk=roster.pk)
     school = School.objects.select_for_update(no_key=True).get(pk=roster.school_id)  # one import at a time; cards go on
@@ -80,10 +85,10 @@ def apply(roster: RosterImport, *, actor: str, now: datetime, confirm_removals: 
         kept.seek(0)
         changes = diff.changes(told.counted(_rows(roster.diff["format"], kept)))
         RosterWriter(school, roster, actor=actor, now=now).write(_only_changes(changes, told))
-    if told.counts != roster.diff["counts"]:
+    if (told.counts, told.digest()) != (roster.diff["counts"], roster.diff["changes_sha256"]):
         found = _("other changes than in the dry run")
         raise Refused("overtaken", roster.file_name, found, _("a new dry run"))
-    _withdraw(school, roster, actor=actor, now=now)
+    _withdraw(school, diff.met(), actor=actor, now=now)
     roster.applied_at, roster.applied_by = now, actor
     roster.save(update_fields=["applied_at", "applied_by"])
     audit.record(actor, "roster applied", school, roster, at=now, counts=told.counts, confirm_removals=confirm_removals)
@@ -94,6 +99,21 @@ def apply(roster: RosterImport, *, actor: str, now: datetime, confirm_removals: 
 def forget(roster: RosterImport) -> None:
     """Remove the file of a dry run that nobody will apply: it may hold personal codes."""
     path_of(roster).unlink(missing_ok=True)
+
+
+def forget_old(now: datetime) -> None:
+    """Remove the files of dry runs that nobody applied within a day: they hold personal codes."""
+    folder = Path(settings.DATA_DIR) / "rosters"
+    paths = {path.name: path for path in folder.glob("*")} if folder.is_dir() else {}
+    made = RosterImport.objects.in_bulk([int(name) for name in paths if name.isdecimal()])
+    for name, path in paths.items():
+        roster = made.get(int(name)) if name.isdecimal() else None
+        try:
+            since = roster.made_at if roster is not None else datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        except FileNotFoundError:
+            continue  # applied or removed meanwhile
+        if since < now - KEPT:
+            path.unlink(missing_ok=True)
 
 
 def path_of(roster: RosterImport) -> Path:
@@ -109,6 +129,11 @@ class _Told:
         self._shown: dict[str, list[dict[str, object]]] = {}
         self._bad: list[dict[str, object]] = []
         self._limit_percent = school.removal_limit_percent
+        self._digest = hashlib.sha256()
+
+    def digest(self) -> str:
+        """Return what tells these changes from all others."""
+        return self._digest.hexdigest()
 
     def counted(self, rows: Iterator[RosterRow | BadRow]) -> Iterator[RosterRow | BadRow]:
         for row in rows:
@@ -129,21 +154,37 @@ class _Told:
                 )
             return
         self.counts[change.kind] += 1
+        self._digest.update(_bytes_of(change))
         shown = self._shown.setdefault(change.kind, [])
         if len(shown) < MAX_SHOWN:
             shown.append({"line": change.line, "who": change.who, "what": _what(change)})
 
-    def as_json(self, current: int) -> dict[str, Any]:
-        leaving = self.counts[ChangeKind.LEAVING]
-        percent = 100 * leaving / current if current else 0.0
+    def as_json(self, diff: RosterDiff) -> dict[str, Any]:
+        current, ended = diff.count_before(), diff.count_ended()
+        percent = 100 * (self.counts[ChangeKind.LEAVING] + ended) / current if current else 0.0
         return {
             "counts": self.counts,
             "current": current,
+            "classes": diff.limited_to(),
+            "ended": ended,
+            "changes_sha256": self.digest(),
             "leaving_percent": round(percent, 1),
             "needs_confirmation": percent > self._limit_percent,
             "shown": self._shown,
             "bad": self._bad,
         }
+
+
+def _bytes_of(change: Change) -> bytes:
+    """Return all of a change, as far as it can be known before it is made."""
+    card = None
+    if change.card is not None:
+        columns = (column.attname for column in Card._meta.concrete_fields)  # noqa: SLF001  Django's public way to the columns
+        card = [(name, getattr(change.card, name)) for name in columns]
+    rows = (change.person, change.target, change.former)
+    return repr(
+        (str(change.kind), change.line, change.who, change.key, rows, sorted(change.fields.items()), card)
+    ).encode()
 
 
 def _what(change: Change) -> str:
@@ -175,8 +216,8 @@ def _check(roster: RosterImport, *, confirm_removals: bool) -> None:
         found = _("%(count)d bad rows") % {"count": diff["counts"]["bad"]}
         raise Refused("bad_rows", where, found, _("a roster without bad rows"))
     if diff["needs_confirmation"] and not confirm_removals:
-        found = _("%(count)d of %(all)d absent (%(percent)s %%)") % {
-            "count": diff["counts"][ChangeKind.LEAVING],
+        found = _("%(count)d of %(all)d absent or ended (%(percent)s %%)") % {
+            "count": diff["counts"][ChangeKind.LEAVING] + diff["ended"],
             "all": diff["current"],
             "percent": diff["leaving_percent"],
         }
@@ -184,14 +225,11 @@ def _check(roster: RosterImport, *, confirm_removals: bool) -> None:
         raise Refused("too_many_removals", where, found, expected)
 
 
-def _withdraw(school: School, roster: RosterImport, *, actor: str, now: datetime) -> None:
-    """Take back what earlier rosters proposed of those who are in this one again."""
-    waiting = LeavingProposal.objects.filter(enrolment__school=school, decided_at=None).exclude(roster=roster)
-    still_absent = {change["who"] for change in roster.diff["shown"].get(ChangeKind.LEAVING, [])}
-    if roster.diff["counts"][ChangeKind.LEAVING] > MAX_SHOWN:
-        return  # not all are listed: somebody decides
-    back = waiting.exclude(enrolment__person__external_id__in=still_absent)
-    back.update(decided_at=now, decided_by=actor, is_accepted=False)
+def _withdraw(school: School, met: frozenset[int], *, actor: str, now: datetime) -> None:
+    """Take back what earlier rosters proposed of those who are in this one; of whom it does not speak the proposals wait on."""
+    for proposal in LeavingProposal.objects.filter(enrolment__school=school, decided_at=None).order_by("pk"):
+        if proposal.enrolment_id in met:
+            leavings.withdraw(proposal, actor=actor, now=now)
 
 
 def _format(name: str) -> str:
@@ -227,12 +265,3 @@ def _keep(file: IO[bytes], path: Path) -> str:
 
 def _sha256(file: IO[bytes]) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # typeshed wants more than it uses
-
-
-def _forget_old(now: datetime) -> None:
-    """Remove the files of dry runs that nobody applied: they hold personal codes."""
-    folder = Path(settings.DATA_DIR) / "rosters"
-    since = (now - timedelta(days=KEPT_DAYS)).timestamp()
-    for path in folder.glob("*") if folder.is_dir() else ():
-        if path.stat().st_mtime < since:
-            path.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ def heard(is_over: Callable[[], bool]) -> Iterator[None]:
     """Give something each time that the bell may have rung, at the beginning and every half second besides, until `is_over`.
 
     Holds this thread's connection. Rings that come together are given once: whoever listens looks for himself what is new.
-    Raises DatabaseError when the connection breaks.
+    Raises django.db.Error when the connection breaks.
     """
     yield from (_notified(is_over) if connection.vendor == _POSTGRESQL else _polled(is_over))
 
@@ -38,8 +38,9 @@ def _notified(is_over: Callable[[], bool]) -> Iterator[None]:
     yield
     raw = connection.connection
     while not is_over():
-        for _ in raw.notifies(timeout=_PATIENCE_S, stop_after=1):
-            pass
+        with connection.wrap_database_errors:  # it asks the driver itself, whose errors are not Django's
+            for _ in raw.notifies(timeout=_PATIENCE_S, stop_after=1):
+                pass
         yield  # also when nothing was heard: what was not rung for is found all the same
 
 

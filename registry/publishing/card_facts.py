@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -47,9 +47,9 @@ def _open_loans(school: School, cards: Collection[int]) -> dict[int, tuple[int, 
     """Return the borrower and the last day of each card that is lent now."""
     zone = ZoneInfo(school.timezone)
     lent = Loan.objects.filter(card__in=cards, ended_at__isnull=True).values_list("card", "person", "lent_at")
-    if school.max_loan_days is None:
+    days = school.last_loan_day
+    if days is None:
         return {card: (person, None) for card, person, _ in lent}
-    days = timedelta(days=max(school.max_loan_days - 1, 0))
     return {card: (person, at.astimezone(zone).date() + days) for card, person, at in lent}
 
 

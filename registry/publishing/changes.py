@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from registry.models import Card, Enrolment, Loan, Person, PublishedRow, School, SiteState
@@ -57,14 +57,25 @@ def person_changed(person: Person, *, now: Clock = timezone.now) -> None:
 
 def persons_changed(persons: Iterable[int], *, now: Clock = timezone.now) -> None:
     """Tell what became of the cards of many persons, by the persons' ids."""
-    cards: dict[int, list[int]] = {}
-    for ids in _chunks(persons):
-        lent = Loan.objects.filter(person__in=ids, ended_at__isnull=True).values("card")
-        theirs = Card.objects.filter(Q(person__in=ids) | Q(pk__in=lent))
-        for card, school_id in theirs.values_list("pk", "school"):
-            cards.setdefault(school_id, []).append(card)
-    for school in School.objects.filter(pk__in=cards).order_by("pk"):
-        cards_changed(school, cards[school.pk], now=now)
+    chunks = list(_chunks(persons))
+    schools: set[int] = set()
+    for ids in chunks:
+        schools.update(Enrolment.objects.filter(person__in=ids).values_list("school", flat=True))
+        schools.update(_cards_of(ids).values_list("school", flat=True))
+    for school in School.objects.filter(pk__in=schools).order_by("pk"):
+        with transaction.atomic():
+            publication = _Publication(school, now())
+            # Read under the lock: a card that was entered meanwhile is there by now, or waits and will see what we have changed.
+            for ids in chunks:
+                for cards in _chunks(_cards_of(ids).filter(school=school).values_list("pk", flat=True)):
+                    publication.cards(cards)
+            publication.close()
+
+
+def _cards_of(persons: Collection[int]) -> QuerySet[Card]:
+    """Return the cards that persons have, and those that are lent to them."""
+    lent = Loan.objects.filter(person__in=persons, ended_at__isnull=True).values("card")
+    return Card.objects.filter(Q(person__in=persons) | Q(pk__in=lent))
 
 
 def documents_changed(school: School, *, now: Clock = timezone.now) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.backends.utils import CursorWrapper
 
 # SQLite: a transaction that only reads sees the state of its first question, beside writers (WAL). Django's own `atomic` would ask for
@@ -36,5 +36,5 @@ def _end(cursor: CursorWrapper) -> None:
     """End it after a fault; a connection that broke is opened anew by the next question."""
     try:
         cursor.execute("ROLLBACK")
-    except DatabaseError:
+    except Error:
         connection.close()

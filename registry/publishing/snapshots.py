@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import BinaryIO, Final
 
 from django.utils import timezone
 
@@ -42,8 +42,8 @@ class SnapshotStore:
         self._now = now
         self._building = threading.Lock()
 
-    def newest(self, school: School) -> Path:
-        """Return the file of the signed document of the school's newest state. Raises SnapshotFault."""
+    def newest(self, school: School) -> BinaryIO:
+        """Return the signed document of the school's newest state, open; whoever asks closes it. Raises SnapshotFault."""
         with self._building:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             state = state_of(school)
@@ -52,8 +52,8 @@ class SnapshotStore:
                 kept = self._build(school)
             for other in self._folder.glob(f"{school.code}@*"):
                 if other != kept:
-                    other.unlink()  # whoever is being sent it has it open
-            return kept
+                    other.unlink()  # whoever was given it has it open
+            return kept.open("rb")
 
     def _is_fresh(self, path: Path) -> bool:
         try:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from django.db import transaction
 from django.db.models import Max
 
 from policy.calendar import DayType, day_type, parse_calendar
@@ -15,6 +14,7 @@ from registry import audit
 from registry.models import CalendarVersion, School
 from registry.publishing import changes
 from registry.rules.drafts import Change, as_json, differences, refuse_unless_publishable
+from registry.transactions import deed
 
 _AHEAD: Final = timedelta(days=366)
 
@@ -31,7 +31,7 @@ class Preview:
     lessons: tuple[int, int]
 
 
-@transaction.atomic
+@deed
 def draft(school: School, table: object, *, actor: str, now: datetime) -> CalendarVersion:
     """Keep a new version of the calendar. Raises `policy.fault.Faulty` with all that is wrong, each by its key."""
     if not isinstance(table, Mapping):
@@ -63,7 +63,7 @@ def preview(version: CalendarVersion, today: date) -> Preview:
     return Preview(differences(before, version.table), changed, (lessons[0], lessons[1]))
 
 
-@transaction.atomic
+@deed
 def publish(version: CalendarVersion, *, actor: str, now: datetime) -> None:
     """Put a draft in force at all hosts. Raises Refused for one that was published, or that a newer one has overtaken."""
     school = School.objects.select_for_update().get(pk=version.school_id)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from registry.models import CalendarVersion, RuleVersion
 from registry.refusal import Refused
 
@@ -48,10 +50,12 @@ def refuse_unless_publishable(
     version: RuleVersion | CalendarVersion, held: RuleVersion | CalendarVersion | None
 ) -> None:
     """Raise Refused unless the version is a draft, and newer than the one in force."""
+    where = _("version %(number)d") % {"number": version.number}
     if version.published_at is not None:
-        raise Refused("already_published", f"version {version.number}", "a published version", "a draft")
+        raise Refused("already_published", where, _("a published version"), _("a draft"))
     if held is not None and version.number < held.number:
-        raise Refused("overtaken", f"version {version.number}", f"version {held.number} in force", "a newer draft")
+        found = _("version %(number)d in force") % {"number": held.number}
+        raise Refused("overtaken", where, found, _("a newer draft"))
 
 
 def as_json(value: object) -> object:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
 from django.db.models import Count, Max
 from django.db.models.fields.json import KeyTextTransform
 
@@ -13,6 +12,7 @@ from registry import audit
 from registry.models import PublishedRow, RuleVersion, Service
 from registry.publishing import changes
 from registry.rules.drafts import Change, as_json, differences, refuse_unless_publishable
+from registry.transactions import deed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Preview:
         return "\n".join(map(str, self.changes))
 
 
-@transaction.atomic
+@deed
 def draft(service: Service, table: object, *, actor: str, now: datetime) -> RuleVersion:
     """Keep a new version of the rule. Raises `policy.fault.Faulty` with all that is wrong, each by its key."""
     parse_rule(table, service=service.code)
@@ -64,7 +64,7 @@ def preview(version: RuleVersion) -> Preview:
     return Preview(differences(before, version.table), admitted, refused)
 
 
-@transaction.atomic
+@deed
 def publish(version: RuleVersion, *, actor: str, now: datetime) -> None:
     """Put a draft in force at all hosts. Raises Refused for one that was published, or that a newer one has overtaken."""
     service = Service.objects.select_for_update().get(pk=version.service_id)

@@ -11,6 +11,7 @@ from policy.calendar import parse_calendar
 from policy.fault import Fault, Faulty, told
 from policy.rule import parse_rule
 from registry.models import CardKind, Role
+from registry.models.school import MAX_DAYS, MAX_YEARS
 from registry.people.roster_row import (
     CARD_COLUMNS,
     PERSON_COLUMNS,
@@ -26,7 +27,6 @@ Table = Mapping[str, object]
 
 _CARD_KEYS: Final = {name.removeprefix("card_"): name for name in CARD_COLUMNS}
 _TABLES: Final = ("school", "product", "service", "calendar", "host", "person", "card")
-_MAX_DAYS: Final = 3_660
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,18 +269,18 @@ _SCHOOL: Final[Mapping[str, Callable[[object], object]]] = {
     "name": _text(200),
     "timezone": _zone,
     "roles_that_close": _roles,
-    "keep_events_days": _whole(1, _MAX_DAYS),
+    "keep_events_days": _whole(1, MAX_DAYS),
     "removal_limit_percent": _whole(0, 100),
     "final_grade": _whole(1, 12),
     "lends_forgotten": _bool,
-    "max_loan_days": _whole(1, _MAX_DAYS),
+    "max_loan_days": _whole(1, MAX_DAYS),
     "substitute_fee_cents": _whole(0, 100_000),
 }
 _PRODUCT: Final[Mapping[str, Callable[[object], object]]] = {
     "code": _slug,
     "name": _text(100),
     "kind": _kind,
-    "years": _whole(1, 20),
+    "years": _whole(1, MAX_YEARS),
     "counts_from_month": _whole(1, 12),
     "end_month": _whole(1, 12),
     "end_day": _whole(1, 31),

@@ -4,20 +4,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.cards import substitutes
 from registry.cards.steps import local_day
-from registry.models import Card, CardProduct, CardState, Host, Person, School, Service
+from registry.models import Card, CardProduct, CardState, Host, School, Service
+from registry.people.persons import PersonFacts, known_as
 from registry.people.roster_diff import Change, RosterDiff
 from registry.people.roster_row import BadRow
 from registry.people.roster_writing import RosterWriter
-from registry.publishing.changes import documents_changed
+from registry.publishing.changes import refresh
 from registry.refusal import Refused
 from registry.rules import calendars, rules
 from registry.schools.school_file import SchoolFile
+from registry.transactions import deed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Loaded:
     changes: int
 
 
-@transaction.atomic
+@deed
 def load(file: SchoolFile, *, actor: str, now: datetime) -> Loaded:
     """Bring a school to what its file says, all of it or nothing. Nobody leaves and no card closes because a file is silent of them.
 
@@ -48,10 +49,11 @@ def load(file: SchoolFile, *, actor: str, now: datetime) -> Loaded:
         _rule(service, part.rule, actor, now)
     if file.calendar is not None:
         _calendar(school, file.calendar, actor, now)
-    documents_changed(school, now=lambda: now)
+    refresh(school, now=lambda: now)  # a changed time zone or longest loan is in the rows of cards too
     count = _rows(school, file, actor, now)
+    persons = {row.person.external_id: row.person for row in file.rows if row.person is not None}
     for number, external_id in file.lent_to:
-        count += _lend(school, number, external_id, actor, now)
+        count += _lend(school, number, persons[external_id], actor, now)
     return Loaded(school, is_new, count)
 
 
@@ -92,9 +94,11 @@ def _rows(school: School, file: SchoolFile, actor: str, now: datetime) -> int:
     return counted
 
 
-def _lend(school: School, number: str, external_id: str, actor: str, now: datetime) -> int:
+def _lend(school: School, number: str, whom: PersonFacts, actor: str, now: datetime) -> int:
     card = Card.objects.get(school=school, number=number)
     if card.state != CardState.POOL:
         return 0
-    substitutes.lend(card, Person.objects.get(external_id=external_id), actor=actor, now=now)
+    person = known_as(whom, school)
+    assert person is not None  # noqa: S101  the rows of the same file brought everybody
+    substitutes.lend(card, person, actor=actor, now=now)
     return 1

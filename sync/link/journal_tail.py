@@ -115,6 +115,8 @@ class JournalTail:
             return question(self._db)
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self.close()  # what it was is found out anew: the daemon may be setting a damaged file aside
+            if "no such table" in str(error):  # the daemon is about to lay it
+                return None
             raise JournalFault(f"{self._path}: {error}") from error
 
 

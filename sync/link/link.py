@@ -88,10 +88,11 @@ class Link:
         self.progress = Progress()
         self._listening = listening
         self._clock = RegistryClock(boot.now_ms)
-        self.report = Report(state_dir, boot, self._clock)
         self._stopping = threading.Event()
         self._log = log
         who = identity.load(state_dir)
+        ratchet = identity.load_ratchet(state_dir, who.enrolment)
+        self.report = Report(state_dir, boot, self._clock, ratchet.trusted.issued_at if ratchet else None)
         if who.enrolment.host != host:
             raise NotEnrolled(
                 f'{state_dir}: enrolled as "{who.enrolment.host}", but [host].name is "{host}"; set the name back or enrol anew'

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.link.registry_clock import RegistryClock
-from sync.link_report import NAME
+from sync.link_report import NAME, read
 from sync.servings import Boot
 from sync.wire.event import utc_text
 
@@ -20,14 +20,17 @@ from sync.wire.event import utc_text
 class Report:
     """Gathers what the threads of the link find out. May be used by all of them at once."""
 
-    def __init__(self, state_dir: Path, boot: Boot, clock: RegistryClock) -> None:
-        """Begin knowing nothing: a report that a former run left is no longer true."""
+    def __init__(self, state_dir: Path, boot: Boot, clock: RegistryClock, heard_at: datetime | None = None) -> None:
+        """Begin with when the registry was heard by a former run, which stays true; what else that one told is no longer.
+
+        `heard_at` is when the registry was last heard as far as the ratchet tells: the report is never synced, and may be lost.
+        """
         self._path = state_dir / NAME
         self._boot = boot
         self._clock = clock
         self._lock = threading.Lock()
         self._faults: dict[str, str] = {}
-        self._heard: tuple[datetime, int] | None = None
+        self._heard = _heard_before(state_dir, boot, heard_at)
         self._told: dict[str, Any] = {"watermark": None, "regressed": None, "desk": None, "held": None}
         self._is_new = True
 
@@ -89,3 +92,11 @@ class Report:
                 self._path
             )  # not synced: that would hold up a tap's own sync, for news that a second makes old
         return is_new
+
+
+def _heard_before(state_dir: Path, boot: Boot, ratchet_at: datetime | None) -> tuple[datetime, int | None] | None:
+    """Return when the registry was last heard, and at what time of the boot clock where that was in this run of the machine."""
+    former = read(state_dir)
+    if former.heard_at is not None and (ratchet_at is None or former.heard_at >= ratchet_at):
+        return former.heard_at, former.heard_boot_ms if former.boot_id == boot.boot_id else None
+    return None if ratchet_at is None else (ratchet_at, None)

@@ -242,5 +242,10 @@ class Uploader:
 
     def _tell(self, watermark: Watermark) -> None:
         self._means.report.tell(
-            watermark={"epoch": watermark.epoch, "seq": watermark.seq, "version": watermark.version}
+            watermark={
+                "epoch": watermark.epoch,
+                "seq": watermark.seq,
+                "version": watermark.version,
+                "generation": watermark.generation,
+            }
         )

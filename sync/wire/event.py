@@ -59,6 +59,8 @@ FIELDS: Final = (
     "boot_ms",
     "fact",
 )
+# Stands last, and only in a tap that charged something: events of before there were prices keep their bytes.
+PRICE: Final = "price_cents"
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":")
 ).encode  # json.dumps would make one each time
@@ -76,10 +78,12 @@ class Serving:
 
 
 def canonical(event: Event) -> bytes:
-    """Return the event's bytes: JSON in UTF-8, the fields in the order of `FIELDS`, no white space."""
+    """Return the event's bytes: JSON in UTF-8, the fields in the order of `FIELDS`, then the price if there is one, no white space."""
     whole = {name: event.get(name) for name in FIELDS}
     whole["flags"] = event.get("flags", [])
     whole["outputs"] = event.get("outputs", [])
+    if event.get(PRICE):
+        whole[PRICE] = event[PRICE]
     return _ENCODE(whole).encode()
 
 

@@ -18,35 +18,44 @@ MAX_BYTES: Final = 1 << 20
 MAX_ANSWER_BYTES: Final = 4096
 LINK_BYTES: Final = 32
 _BATCH: Final = frozenset({"epoch", "events", "first_seq", "is_after_gap", "link_before"})
-_WATERMARK: Final = frozenset({"epoch", "link", "seq", "version"})
+_WATERMARK: Final = frozenset({"epoch", "generation", "link", "seq", "version"})
 
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
     """The last event that the registry has in order: epoch, number, link (before any event: 0, 0 and 32 zero bytes).
 
-    `version` is the newest version of the site's state that the registry knows this host to have held, None for none.
+    `version`, of `generation`, is the newest version of the site's state that the registry has published; both None before the first.
+    What these events say is in it, so that a host which holds it, or a later one, need no longer keep by itself what it told.
     """
 
     epoch: int
     seq: int
     link: bytes
     version: int | None = None
+    generation: int | None = None
 
     def to_table(self) -> dict[str, object]:
         """Return it as a JSON object."""
-        return {"epoch": self.epoch, "seq": self.seq, "link": self.link.hex(), "version": self.version}
+        return {
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "link": self.link.hex(),
+            "version": self.version,
+            "generation": self.generation,
+        }
 
     @classmethod
     def from_table(cls, value: object) -> Self:
         """Read it back. Raises Malformed."""
         found = canonical.table(value, "watermark", _WATERMARK)
-        version = found["version"]
+        version, generation = found["version"], found["generation"]
         return cls(
             epoch=canonical.whole(found["epoch"], "watermark: epoch"),
             seq=canonical.whole(found["seq"], "watermark: seq"),
             link=canonical.from_hex(found["link"], "watermark: link", LINK_BYTES),
             version=None if version is None else canonical.whole(version, "watermark: version"),
+            generation=None if generation is None else canonical.whole(generation, "watermark: generation"),
         )
 
     def to_json(self) -> bytes:

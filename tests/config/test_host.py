@@ -273,7 +273,7 @@ service = "dor"
 
 [[reader]]
 name = "front"
-kind = "nfc"
+kind = "osdp"
 device = "tty:AMA0"
 service = "door"
 directoin = "in"
@@ -320,7 +320,7 @@ def test_a_dozen_faults_are_told_at_once_in_line_order() -> None:
         (14, "reader[1].usb_port", "usb_port beside match", "only one of them"),
         (15, "reader[1].service", '"dor"', 'a service of this file: "door"'),
         (18, "reader[2].name", '"front"', "another one: another reader has it already"),
-        (19, "reader[2].kind", '"nfc", which is not in this version yet', '"pcsc"'),
+        (19, "reader[2].kind", '"osdp", which is not in this version yet', '"serial", "nfc" or "pcsc"'),
         (25, "reader[2].outputs[2]", '"lamp"', 'an output of this file: "strike"'),
         (31, "reader[3].match", '"*00 00"', "another one: another reader has it already"),
         (33, "reader[3].direction", '"inwards"', '"in" or "out"'),
@@ -351,7 +351,7 @@ def test_a_dozen_faults_are_told_at_once_in_line_order() -> None:
         ("absent_ms = 300", "absent_ms = 49", [(13, "reader[1].absent_ms")]),
         ("absent_ms = 300", "absent_ms = 5001", [(13, "reader[1].absent_ms")]),
         ("absent_ms = 300", "absent_ms = 300.0", [(13, "reader[1].absent_ms")]),
-        ('kind = "record"', 'kind = "gpio"\nline = 17', [(23, "output[1].kind")]),
+        ('kind = "record"', 'kind = "osdp"\naddress = 17', [(23, "output[1].kind")]),
         ('kind = "record"', 'kind = "tape"', [(23, "output[1].kind")]),
         ('kind = "record"', 'knd = "record"', [(21, "output[1].kind"), (23, "output[1].knd")]),
         ('[host]\nname = "main-hall"', "[host]", [(1, "host.name")]),
@@ -569,3 +569,11 @@ def test_faults_of_a_file_name_the_file(tmp_path: Path) -> None:
     file = tmp_path / "host.toml"
     file.write_text(FULL.replace("Tallinn", "Talin"))
     assert refused(file).line == 3
+
+
+def test_a_reader_says_that_it_is_the_desks() -> None:
+    """And nothing but yes or no."""
+    both = [each.desk for each in parse(FULL.replace("tap_on_start = true", "desk = true")).readers]
+    assert both == [True, False]
+    (finding,) = findings(FULL.replace("tap_on_start = true", 'desk = "yes"'))
+    assert (finding.key, finding.found) == ("reader[1].desk", '"yes"')

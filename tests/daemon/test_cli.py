@@ -100,6 +100,19 @@ def test_the_file_may_be_named_before_or_after(good: str, capsys: pytest.Capture
     assert capsys.readouterr().out == after
 
 
+def test_the_command_is_the_first_word_that_is_no_options_value() -> None:
+    """A file called like another command is none: only what is called is imported."""
+    program = """
+import sys
+from daemon.cli import main
+main(["check-config", "--config", "run"])
+main(["--config", "cards", "check-config"])
+print([name for name in ("daemon.commands.run", "daemon.commands.cards") if name in sys.modules])
+"""
+    child = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert child.stdout.splitlines()[-1] == "[]"
+
+
 def test_a_fault_is_one_line_and_no_trace(good: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What the machine or a store refuses ends with 1 and a sentence."""
     assert main(["cards", "import", "/not/there.csv", "--config", good]) == 1

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from daemon.clock import SYNCED, boot, boot_ms
 from daemon.diagnosis import Finding, Level, examine
 from daemon.host import Host
 from sync import site_key
+from sync.wire.event import utc_text
+from tests.rig.linked import until
 from tests.rig.parts import ONE_CARD, feed, heard_log, open_journal
 from tests.rig.published_site import PublishedSite
 from tests.rig.told_link import tell
@@ -192,6 +195,17 @@ def test_a_fault_of_the_link_is_a_warning_with_its_remedy(linked: Host, tmp_path
     finding = found(linked.config, "registry")
     assert (finding.level, finding.found) == (Level.WARNING, fault)
     assert mend in finding.mend
+
+
+def test_a_desk_that_no_reader_is_says_what_to_mark(linked: Host, tmp_path: Path) -> None:
+    """The office asked, and no reader may take the next card: that is a warning, since taps go on."""
+    assert not [each for each in examine(linked.config) if each.check == "desk"]
+    expires_at = utc_text(datetime.now(UTC) + timedelta(minutes=1))
+    tell(tmp_path, desk={"request": 4, "expires_at": expires_at})
+    until(lambda: linked._house.desk_fault is not None)
+    finding = found(linked.config, "desk")
+    assert finding.level is Level.WARNING
+    assert "desk = true" in finding.mend
 
 
 @pytest.mark.parametrize(("hours", "level"), [(0, Level.OK), (2, Level.WARNING)])

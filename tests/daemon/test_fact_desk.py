@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from daemon.fact_desk import FactDesk, settled_id
-from policy.model import Card, Kind, State
+from daemon.tap_record import serving_of
+from policy.model import Card, Kind, State, Tap
+from policy.rule import Per, Rule
 from sync.cache_file import CacheInfo
 from sync.facts import Facts
 from sync.journal import Journal
@@ -19,6 +21,7 @@ from sync.wire.event import Event, Serving
 from sync.wire.facts import Told
 from tests.rig.parts import MONDAY_NOON, fail_the_disk, open_journal, standing_clock
 
+OWN = Card("c-1", "p-1", Kind.PERSONAL, State.ACTIVE)
 POOL = Card("c-2", None, Kind.SUBSTITUTE, State.POOL)
 LEND = {"ask": "fact", "act": "lend", "card": "c-2", "person": "p-1"}
 PERSON = Serving(MONDAY_NOON.date(), "canteen", "person p-1")
@@ -31,15 +34,23 @@ class Desk:
         self.journal = open_journal(folder)
         self.facts = Facts()
         clock = standing_clock()
-        self.desk = FactDesk(self.journal, self.facts, clock, lambda: ZoneInfo("Europe/Tallinn"))
+        self.per = Per.PERSON
+        self.desk = FactDesk(
+            self.journal,
+            self.facts,
+            clock,
+            lambda: ZoneInfo("Europe/Tallinn"),
+            rule_of=lambda service: Rule(service, per=self.per),
+            card_of={"c-1": OWN, "c-2": POOL}.get,
+        )
 
     def ask(self, **question: object) -> Mapping[str, object]:
         """Ask it to note a fact."""
         return self.desk.answer({"ask": "fact", **question})
 
-    def served(self) -> int:
-        """Return how often the person was served today."""
-        return self.journal.servings.usage(PERSON, MONDAY_NOON).served_today
+    def served(self, whose: Serving | None = None) -> int:
+        """Return how often the person was served today, or another holder."""
+        return self.journal.servings.usage(whose or PERSON, MONDAY_NOON).served_today
 
 
 @pytest.fixture
@@ -84,6 +95,28 @@ def test_a_mark_counts_and_can_be_taken_back(desk: Desk) -> None:
     assert len(desk.facts) == 1  # the undo alone: it may take back a loan
 
 
+@pytest.mark.parametrize("card", ["c-1", "c-2"])
+def test_a_mark_counts_as_a_tap_of_the_card_would(desk: Desk, card: str) -> None:
+    """Where a card's servings are counted, a hand mark is that card's, a lent substitute's with its loan (trap 2)."""
+    desk.per = Per.CARD
+    desk.ask(**LEND)
+    desk.ask(act="serve", person="p-1", card=card, service="canteen")
+    tap = Tap(bytes(16), "till", "canteen", None, b"1234", 0)
+    whose = serving_of(
+        tap, desk.facts.overlay({"c-1": OWN, "c-2": POOL}[card]), Rule("canteen", per=Per.CARD), PERSON.day
+    )
+    assert whose is not None
+    assert (desk.served(whose), desk.served()) == (1, 0)
+
+
+@pytest.mark.parametrize("card", [None, "c-9"])
+def test_a_mark_that_would_count_for_nobody_is_refused(desk: Desk, card: str | None) -> None:
+    """Of a service that counts each card's servings, one without a card that is known is none."""
+    desk.per = Per.CARD
+    assert "card" in str(desk.ask(act="serve", person="p-1", card=card, service="canteen")["error"])
+    assert events(desk.journal) == []
+
+
 @pytest.mark.parametrize(
     ("question", "place"),
     [
@@ -122,14 +155,18 @@ def test_facts_are_settled_when_what_serves_holds_them(desk: Desk) -> None:
     desk.ask(**LEND)
     epoch = desk.journal.epoch
 
-    def settled(mark: Watermark | None, version: int) -> int:
-        return settled_id(desk.journal, desk.facts, LinkReport(watermark=mark), info(version))
+    def settled(mark: Watermark | None, version: int, generation: int = 1) -> int:
+        return settled_id(desk.journal, desk.facts, LinkReport(watermark=mark), info(version, generation))
 
-    assert settled(Watermark(epoch, 1, 5), 5) == 1
-    assert settled(Watermark(epoch, 1, 5), 4) == 0
-    assert settled(Watermark(epoch, 0, 5), 5) == 0
-    assert settled(Watermark(epoch, 1, None), 5) == 0
-    assert settled(Watermark(epoch + 1, 1, 5), 5) == 0
+    assert settled(Watermark(epoch, 1, 5, 1), 5) == 1
+    assert settled(Watermark(epoch, 1, 5, 1), 4) == 0
+    assert settled(Watermark(epoch, 0, 5, 1), 5) == 0
+    assert settled(Watermark(epoch, 1, None, None), 5) == 0
+    assert settled(Watermark(epoch + 1, 1, 5, 1), 5) == 0
+    assert (
+        settled(Watermark(epoch, 1, 5, 2), 9) == 0
+    )  # a restored registry: what serves here is of before, and knows nothing of it
+    assert settled(Watermark(epoch, 1, 9, 1), 5, 2) == 1
     assert settled(None, 5) == 0
     assert settled_id(desk.journal, desk.facts, None, None) == 0
 

@@ -15,6 +15,7 @@ from daemon.housekeeping import (
     IDLE_AFTER_S,
     KEEP_UPLOADED_DAYS,
     LINK_EVERY_S,
+    NO_DESK,
     PRUNE_EVERY_S,
     RECOVER_EVERY_S,
     Housekeeping,
@@ -51,6 +52,7 @@ class House:
         self.link: LinkWatch | None = None
         self.facts = Facts()
         self.up_ms = 0
+        self.has_desk = True
         self.keeper = self.hire()
 
     def join_registry(self, keep_days: int = KEEP_DAYS) -> None:
@@ -68,6 +70,7 @@ class House:
             keep_days=keep_days,
             log=self.log,
             link=self.link,
+            has_desk=lambda: self.has_desk,
             facts=self.facts,
             monotonic_s=lambda: self.now_s,
         )
@@ -280,6 +283,21 @@ def test_the_links_report_is_looked_at_every_second(house: House) -> None:
     assert (house.clock.moment().at, house.clock.moment().trust) == (MONDAY_NOON, ClockTrust.VOUCHED)
     house.up_ms = 60_001
     assert house.clock.moment().trust is ClockTrust.UNSYNCED
+
+
+def test_a_request_that_no_reader_answers_is_said_once(house: House) -> None:
+    """The office waits in vain where no reader is the desk's; a reload that marks one mends it."""
+    house.join_registry()
+    house.has_desk = False
+    house.after(0)
+    faults = [house.keeper.desk_fault]
+    for heard_at in ("2026-11-23T10:00:00Z", "2026-11-23T10:00:01Z"):
+        tell(house.folder, desk={"request": 4, "expires_at": "2026-11-23T10:00:30Z"}, heard_at=heard_at)
+        house.after(LINK_EVERY_S)
+    assert [entry["why"] for entry in house.logged if entry["event"] == "desk request ignored"] == [NO_DESK]
+    faults.append(house.keeper.desk_fault)
+    house.has_desk = True
+    assert [*faults, house.keeper.desk_fault] == [None, NO_DESK, None]
 
 
 def test_a_restored_image_begins_a_new_epoch_once(house: House) -> None:

@@ -200,3 +200,18 @@ def test_of_two_cards_at_once_the_office_gets_one(tmp_path: Path) -> None:
         over.set()
         first.join(WAIT_S)
     assert len(link.asked) == 1
+
+
+def test_a_link_that_begins_anew_does_not_make_the_data_old(tmp_path: Path) -> None:
+    """The registry is away and a new link has heard nothing: the data are as old as when it was last heard, no older."""
+    machine = Machine()
+    tell(tmp_path, heard_at=utc_text(MONDAY_NOON), heard_boot_ms=machine.up_ms - HOUR_MS, boot_id="boot")
+    watch = machine.watch(tmp_path)
+    long_ago = MONDAY_NOON - timedelta(days=30)
+    for heard_at, heard_boot_ms in ((None, None), (utc_text(long_ago), None), (utc_text(long_ago), 1)):
+        tell(tmp_path, heard_at=heard_at, heard_boot_ms=heard_boot_ms, boot_id="boot", fault=f"{heard_boot_ms}")
+        assert watch.look()
+        assert watch.data_age_h(MONDAY_NOON, long_ago) == 1.0
+    tell(tmp_path, heard_at=utc_text(MONDAY_NOON), heard_boot_ms=machine.up_ms, boot_id="boot")
+    assert watch.look()
+    assert watch.data_age_h(MONDAY_NOON, long_ago) == 0.0

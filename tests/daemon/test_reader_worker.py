@@ -168,6 +168,24 @@ def test_lost_and_back_are_told(bench: Bench) -> None:
     assert bench.host.told[0] == ("lost", "unplugged")
 
 
+def test_a_library_that_raised_is_lost_and_back(bench: Bench) -> None:
+    """A failure is told as a loss, once however often it fails, and the next card as its end, before the card."""
+    bench.worker(
+        ScriptedReader(lambda listener: listener.lost("unplugged"), fail(OSError("1"))),
+        ScriptedReader(fail(OSError("2"))),
+        ScriptedReader(show(UID)),
+    )
+    bench.host.wait("presented")
+    assert [what for what, _ in bench.host.told] == ["lost", "back", "presented"]
+
+
+def test_a_reader_that_was_never_lost_is_not_back(bench: Bench) -> None:
+    """What begins to read tells no return."""
+    bench.worker(ScriptedReader(lambda listener: listener.back(), show(UID)))
+    bench.host.wait("presented")
+    assert [what for what, _ in bench.host.told] == ["presented"]
+
+
 def test_silence_is_a_hang(bench: Bench) -> None:
     """A reader that stops saying that it can read hangs; one that said so lately does not."""
     so_far, released = threading.Event(), threading.Event()
@@ -222,8 +240,8 @@ def test_a_lost_reader_that_falls_silent_hangs(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "act",
-    [show(UID), lambda listener: listener.lost("x"), lambda listener: listener.back()],
-    ids=["presented", "lost", "back"],
+    [show(UID), lambda listener: listener.lost("x")],
+    ids=["presented", "lost"],
 )
 def test_a_broken_invariant_reaches_the_host(bench: Bench, act: Callable[[Listener], None]) -> None:
     """What the host throws at a report is its own break, told as such, and no failure of the reader's."""

@@ -86,3 +86,12 @@ def test_an_event_never_holds_the_uid() -> None:
     told = event(None, Decision(Verdict.DENY, Reason.UNKNOWN))
     assert set(told) <= set(FIELDS)
     assert b"ebf2ce70" not in canonical(told).lower()
+
+
+def test_an_event_says_the_price_of_a_serving_alone() -> None:
+    """A ledger can be made of it; what serves nobody, or is free, has none."""
+    priced = replace(GRANTED, price_cents=180)
+    assert event(CARD, priced)["price_cents"] == 180
+    let_out = replace(priced, flags=(Flag.EXIT_GRANTED,))
+    for free in (GRANTED, let_out, Decision(Verdict.DENY, Reason.CLOSED)):
+        assert "price_cents" not in event(CARD, free)

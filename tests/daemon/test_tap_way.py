@@ -358,16 +358,23 @@ class Site:
             cache=self.cache,
             journal=self.journal,
             clock=standing_clock(),
-            settings=Settings(ZoneInfo("Europe/Tallinn"), Calendar(), unheard, {}, {}),
+            settings=Settings(ZoneInfo("Europe/Tallinn"), Calendar(), unheard, {}, {}, desks=frozenset({TILL.name})),
             log=self.log,
             link=self.link,
             facts=self.facts,
             now_ns=lambda: 0,
         )
 
-    def tap(self, uid: bytes = GOOD, service: str = "canteen") -> Decision | None:
+    def tap(self, uid: bytes = GOOD, service: str = "canteen", reader: str = TILL.name) -> Decision | None:
         """Tap at a reader of the service."""
-        return self.way.take(replace(TILL, service=service), Presented(uid, b"", 0))
+        return self.way.take(replace(TILL, name=reader, service=service), Presented(uid, b"", 0))
+
+    def fact_desk(self) -> FactDesk:
+        """Return what takes facts here."""
+        zone = ZoneInfo("Europe/Tallinn")
+        return FactDesk(
+            self.journal, self.facts, standing_clock(), lambda: zone, rule_of=Rule, card_of=self.cache.find_card
+        )
 
     def rule(self, service: str, **table: object) -> None:
         """Publish another rule."""
@@ -506,7 +513,7 @@ def test_a_question_holds_up_no_other_reader(site: Site) -> None:
 
 def test_a_fact_holds_from_the_next_tap(site: Site) -> None:
     """T25, T27: a substitute lent here opens the door though the row still says pool; told lost, it is closed."""
-    desk = FactDesk(site.journal, site.facts, standing_clock(), lambda: ZoneInfo("Europe/Tallinn"))
+    desk = site.fact_desk()
     assert site.tap(POOL_UID, "door") == Decision(Verdict.DENY, Reason.POOL_CARD_NOT_LENT)
     assert "noted" in desk.answer({"act": "lend", "card": "8", "person": "p-5"})
     assert site.tap(POOL_UID, "door") == Decision(Verdict.GRANT, Reason.OK)
@@ -517,7 +524,7 @@ def test_a_fact_holds_from_the_next_tap(site: Site) -> None:
 
 def test_a_lunch_marked_by_hand_is_the_days_lunch(site: Site) -> None:
     """Whoever was marked by name is refused with the card that was forgotten in the morning."""
-    desk = FactDesk(site.journal, site.facts, standing_clock(), lambda: ZoneInfo("Europe/Tallinn"))
+    desk = site.fact_desk()
     noted = desk.answer({"act": "serve", "person": "p-1", "service": "canteen"})["noted"]
     assert site.tap() == Decision(Verdict.DENY, Reason.ALREADY_TODAY)
     assert isinstance(noted, Mapping)
@@ -541,6 +548,16 @@ def test_a_card_for_the_office_is_no_tap(site: Site) -> None:
     assert (noted["card"], noted["person"], noted["outputs"], tap["kind"]) == (None, None, [], "tap")
 
 
+def test_a_tap_at_another_reader_is_not_the_offices(site: Site) -> None:
+    """While the office waits for a card at the desk, the door beside it opens for whoever comes."""
+    site.tell(desk={"request": 4, "expires_at": "2026-11-23T10:00:30Z"})
+    with ToldLink(site.folder, desk=lambda _question: {"sent": True}) as link:
+        assert site.tap(service="door", reader="front-in") == Decision(Verdict.GRANT, Reason.OK)
+        assert link.asked == []
+        assert site.tap(service="door") is None
+        assert len(link.asked) == 1
+
+
 def test_a_card_that_did_not_reach_the_office_is_said(site: Site) -> None:
     """It is no tap either: whoever holds it to the reader wants it read, and may hold it again."""
     site.tell(desk={"request": 4, "expires_at": "2026-11-23T10:00:30Z"})
@@ -556,3 +573,25 @@ def test_a_request_of_the_office_that_is_over_is_passed_over(site: Site) -> None
     """After its end the card is a tap."""
     site.tell(desk={"request": 4, "expires_at": "2026-11-23T09:59:59Z"})
     assert site.tap(service="door") == Decision(Verdict.GRANT, Reason.OK)
+
+
+def test_the_days_of_a_class_count_for_its_pupils_alone(site: Site) -> None:
+    """A trip of 7b, as the registry publishes it, closes the library to 7b; whoever is in no class goes by the school's calendar."""
+    site.rule("library", hours={"school_day": ["08:00-17:00"]})
+    trip = {"class": "7b", "day": MONDAY_NOON.date().isoformat(), "day_type": "trip"}
+    site.site.change({GOOD: replace(CARD, groups=frozenset({"7b"}))}, {"calendar": {"table": {}, "class_days": [trip]}})
+    assert site.tap(service="library") == Decision(Verdict.DENY, Reason.OUTSIDE_HOURS)
+    site.site.change({GOOD: CARD})
+    assert site.tap(service="library") == Decision(Verdict.GRANT, Reason.OK)
+
+
+def test_a_lunch_outside_the_slot_of_the_class_is_asked_about_and_told_with_its_price(site: Site) -> None:
+    """It is served and flagged, other tills are asked as for any lunch, and the event says what it cost."""
+    site.site.change({GOOD: replace(CARD, groups=frozenset({"7b"}))})
+    slots = [{"groups": ["7b"], "school_day": ["11:30-11:50"]}]
+    site.rule("canteen", per_day=1, slots=slots, price_cents_by_group={"7b": 120})
+    with ToldLink(site.folder, claim=granting) as link:
+        assert site.tap() == Decision(Verdict.GRANT, Reason.OK, (Flag.OUTSIDE_SLOT,), price_cents=120)
+        assert len(link.asked) == 1
+    (told,) = site.taps()
+    assert (told["flags"], told["price_cents"], told["holder"]) == (["outside_slot"], 120, "person p-1")

@@ -201,3 +201,23 @@ def test_a_device_that_can_neither_move_nor_be_closed_ends_no_thread(fault: Exce
     assert (strike.opened, strike.moved) == (3, ["good"])
     worker.stop(5)
     assert (strike.closed, worker._thread.is_alive()) == (3, False)
+
+
+def test_an_output_that_was_not_there_is_opened_when_it_comes() -> None:
+    """A board that is plugged in later is in order, and at rest, before the first card needs it."""
+    strike = Strike()
+    strike.cannot_open = True
+    worker = OutputWorker("strike", strike.make)
+    pause = threading.Event()
+    for _ in range(1000):
+        if worker.fault is not None:
+            break
+        pause.wait(0.01)
+    assert worker.fault == "strike: not there"
+    strike.cannot_open = False
+    for _ in range(1000):
+        if worker.fault is None:
+            break
+        pause.wait(0.01)
+    worker.stop(10)
+    assert (worker.fault, strike.opened, strike.moved) == (None, 1, [])

@@ -47,6 +47,8 @@ DENYING: dict[str, Any] = {
     "when_quota_unknown": Fallback.DENY,
 }
 FRESH = Usage()
+LATER_SLOT = {DayType.SCHOOL_DAY: (Window(12 * 60 + 30, 13 * 60),)}
+SLOTS = {"9a": LATER_SLOT}
 
 
 def _answer(
@@ -126,6 +128,11 @@ def test_reason_outside_hours() -> None:
     """A service that is not open now refuses."""
     rule = Rule("door", hours={DayType.SCHOOL_DAY: (Window(0, 12 * 60),)})
     assert _denied(Reason.OUTSIDE_HOURS, _answer(rule=rule))
+
+
+def test_reason_outside_slot() -> None:
+    """A service may keep each class to its own time."""
+    assert _denied(Reason.OUTSIDE_SLOT, _answer(rule=Rule("canteen", slots=SLOTS, outside_slot=Fallback.DENY)))
 
 
 def test_reason_already_just_now() -> None:
@@ -625,6 +632,7 @@ REFUSED: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.EXPIRED, {"card": replace(CARD, valid_until=TODAY - A_DAY)}),
     (Reason.NOT_ADMITTED, {"rule": Rule("door", kinds=frozenset({Kind.STAFF}))}),
     (Reason.OUTSIDE_HOURS, {"rule": Rule("door", hours={})}),
+    (Reason.OUTSIDE_SLOT, {"rule": Rule("door", slots=SLOTS, outside_slot=Fallback.DENY)}),
     (Reason.ALREADY_JUST_NOW, {"rule": Rule("door", repeat_s=60), "usage": Usage(0, 1.0)}),
     (Reason.ALREADY_TODAY, {"rule": Rule("door", per_day=1), "usage": Usage(1)}),
     (Reason.CLOCK_UNTRUSTED, {"rule": Rule("door", **DENYING), "now": replace(NOON, clock=ClockTrust.WRONG)}),
@@ -698,6 +706,7 @@ def test_the_order_of_the_checks_is_fixed() -> None:
         "validity",
         "admitted",
         "hours",
+        "slot",
         "clock",
         "freshness",
         "disk",
@@ -725,6 +734,7 @@ def test_a_trail_tells_what_each_check_saw() -> None:
         "2026-08-01 to …, today 2026-11-20",
         "kind personal, groups 9a, koor",
         "school_day 12:00, open 07:30-11:00, 11:30-17:30",
+        "no slot of its own",
         "unsynced",
         "30 h old",
         "whole",
@@ -754,6 +764,101 @@ def test_a_trail_tells_what_is_not_there() -> None:
     assert _answer(rule=Rule("door", hours={})).trail[-1].saw == "school_day 12:00, open never"
     assert _answer(card=None).trail[-1].saw == "no such card here"
     assert _answer(tap=RANDOM_UID).trail[-1].saw == "a random number"
+
+
+# Slots of classes, prices of groups
+
+
+def test_outside_its_slot_a_class_is_served_and_flagged_by_default() -> None:
+    """No child goes hungry for coming late; the flag says so, the reason is that nothing speaks against it."""
+    decision = _answer(rule=Rule("canteen", slots=SLOTS))
+    assert decision == Decision(Verdict.GRANT, Reason.OK, (Flag.OUTSIDE_SLOT,))
+    assert decision.counts
+    asked = _answer(rule=Rule("canteen", slots=SLOTS, outside_slot=Fallback.ASK_STAFF))
+    assert (asked.verdict, asked.reason) == (Verdict.ASK, Reason.OUTSIDE_SLOT)
+
+
+@pytest.mark.parametrize(("minute", "is_inside"), [(29, False), (30, True), (59, True), (60, False)])
+def test_a_slot_holds_its_first_minute_and_not_its_last(minute: int, *, is_inside: bool) -> None:
+    """As with every window."""
+    now = replace(NOON, local=NOON.local + timedelta(minutes=minute))
+    decision = _answer(rule=Rule("canteen", slots=SLOTS, outside_slot=Fallback.DENY), now=now)
+    assert _is_plain_grant(decision) is is_inside
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        {"card": replace(CARD, groups=frozenset({"9b"}))},
+        {"card": replace(CARD, groups=frozenset())},
+        {"now": replace(NOON, day_type=DayType.TRIP)},
+        {"now": replace(NOON, day_type=DayType.TRIP, local=NOON.local + timedelta(hours=3))},
+    ],
+    ids=["another class", "no class", "another type of day", "and at another time"],
+)
+def test_whoever_has_no_slot_that_day_comes_at_any_open_hour(given_: dict[str, Any]) -> None:
+    """Another class, an adult without one, a type of day for which the slot says nothing: only `hours` restrict."""
+    rule = Rule("canteen", slots=SLOTS, outside_slot=Fallback.DENY)
+    assert _is_plain_grant(_answer(rule=rule, **given_))
+
+
+def test_any_slot_of_a_holders_groups_will_do() -> None:
+    """A pupil of a class who is in the choir as well eats with either."""
+    slots = {**SLOTS, "koor": {DayType.SCHOOL_DAY: (Window(12 * 60, 12 * 60 + 10),)}}
+    rule = Rule("canteen", slots=slots, outside_slot=Fallback.DENY)
+    card = replace(CARD, groups=frozenset({"9a", "koor"}))
+    assert _is_plain_grant(_answer(rule=rule, card=card))
+    assert _denied(Reason.OUTSIDE_SLOT, _answer(rule=rule))
+    saw = {step.name: step.saw for step in _answer(rule=rule, card=card).trail}["slot"]
+    assert saw == "12:00, slot 12:00-12:10, 12:30-13:00"
+
+
+def test_a_wrong_clock_keeps_nobody_to_a_slot() -> None:
+    """No refusal and no flag on a time of day that is not sure (DESIGN.md §6)."""
+    now = replace(NOON, clock=ClockTrust.WRONG)
+    decision = _answer(rule=Rule("canteen", slots=SLOTS, outside_slot=Fallback.DENY), now=now)
+    assert decision == Decision(Verdict.GRANT, Reason.OK, (Flag.CLOCK_UNTRUSTED,))
+
+
+def test_outside_a_slot_the_other_tills_are_asked_all_the_same() -> None:
+    """A flagged lunch is a lunch: it uses up the day, here and elsewhere, and a second one is found."""
+    rule = Rule("canteen", slots=SLOTS, per_day=1)
+    assert asks_quota(_answer(rule=rule), CARD, rule, NOON)
+    assert _denied(Reason.ALREADY_TODAY, _answer(rule=rule, usage=Usage(1)))
+
+
+PRICED = Rule(
+    "canteen",
+    per_day=1,
+    second=Second.CHARGE,
+    price_cents=0,
+    price_cents_by_group={"staff": 350, "kitchen": 200},
+    second_price_cents=180,
+)
+
+
+@pytest.mark.parametrize(
+    ("groups", "served", "price_cents"),
+    [
+        ({"9a"}, 0, 0),
+        ({"9a"}, 1, 180),
+        ({"staff"}, 0, 350),
+        ({"staff"}, 1, 350),
+        ({"staff", "kitchen"}, 0, 200),
+    ],
+)
+def test_adults_pay_and_pupils_pay_for_the_second(groups: set[str], served: int, price_cents: int) -> None:
+    """The lowest price of a group goes before everybody's, also beyond the limit."""
+    decision = _answer(rule=PRICED, card=replace(CARD, groups=frozenset(groups)), usage=Usage(served))
+    assert (decision.verdict, decision.price_cents) == (Verdict.GRANT, price_cents)
+    assert decision.flags == ((Flag.SECOND_CHARGED,) if served else ())
+
+
+def test_a_second_serving_that_is_only_flagged_costs_what_the_first_does() -> None:
+    """`second_price_cents` is the price of what is charged; without it that costs as much as the first."""
+    flagged = replace(PRICED, second=Second.FLAG, price_cents=50)
+    assert _answer(rule=flagged, usage=Usage(1)).price_cents == 50
+    assert _answer(rule=replace(PRICED, second_price_cents=None, price_cents=50), usage=Usage(1)).price_cents == 50
 
 
 # DOMAIN.md §3, line by line, by the example files of both schools
@@ -899,6 +1004,12 @@ RULES = st.builds(
     when_quota_unknown=st.sampled_from(Fallback),
     when_disk_fails=st.sampled_from(Fallback),
     price_cents=st.integers(0, 500),
+    price_cents_by_group=st.dictionaries(st.sampled_from(["9a", "staff"]), st.integers(0, 500)),
+    second_price_cents=st.none() | st.integers(0, 500),
+    slots=st.dictionaries(
+        st.sampled_from(["9a", "9b"]), st.dictionaries(st.sampled_from(DayType), WINDOW_LISTS), max_size=2
+    ),
+    outside_slot=st.sampled_from(Fallback),
 )
 USAGES = st.builds(Usage, st.integers(0, 4), st.none() | st.sampled_from([0.0, 59.0, 60.0]) | st.floats())
 NOWS = st.builds(
@@ -1044,3 +1155,27 @@ def test_the_trail_tells_no_uid_and_no_person(
     told = " ".join(step.saw for step in decide(tap, card, rule, usage, now).trail).lower()
     assert "ebf2ce70" not in told
     assert "somebody" not in told
+
+
+@EVERYTHING
+def test_only_a_serving_costs(tap: Tap, card: Card | None, rule: Rule, usage: Usage, now: Circumstances) -> None:
+    """A refusal, a question and an exit against the rule are free; a serving costs a price that the rule names."""
+    decision = decide(tap, card, rule, usage, now)
+    prices = {rule.price_cents, rule.second_price_cents, *rule.price_cents_by_group.values()}
+    assert decision.price_cents in prices if decision.counts else decision.price_cents == 0
+
+
+@EVERYTHING
+def test_a_slot_that_serves_and_flags_changes_no_verdict(
+    tap: Tap, card: Card | None, rule: Rule, usage: Usage, now: Circumstances
+) -> None:
+    """By default slots only flag: verdict, reason and price are those of a rule without them."""
+    slotted = decide(tap, card, replace(rule, outside_slot=Fallback.SERVE_AND_FLAG), usage, now)
+    plain = decide(tap, card, replace(rule, slots={}), usage, now)
+    without = tuple(flag for flag in slotted.flags if flag is not Flag.OUTSIDE_SLOT)
+    assert (slotted.verdict, slotted.reason, without, slotted.price_cents) == (
+        plain.verdict,
+        plain.reason,
+        plain.flags,
+        plain.price_cents,
+    )

@@ -90,3 +90,20 @@ def test_decisions_are_compared_without_their_trails() -> None:
         Verdict.GRANT, Reason.OK
     )
     assert Decision(Verdict.GRANT, Reason.OK) != Decision(Verdict.GRANT, Reason.OK, (Flag.DATA_STALE,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups", "is_pupils"),
+    [
+        (Kind.PERSONAL, {"7b", "pupil"}, True),
+        (Kind.SUBSTITUTE, {"7b"}, True),
+        (Kind.PERSONAL, set(), True),
+        (Kind.PERSONAL, {"staff"}, False),
+        (Kind.SUBSTITUTE, {"staff"}, False),
+        (Kind.STAFF, set(), False),
+        (Kind.VISITOR, {"7b"}, False),
+    ],
+)
+def test_adults_are_never_in_pupil_counts(kind: Kind, groups: set[str], *, is_pupils: bool) -> None:
+    """Neither by their own card nor by a substitute."""
+    assert Card("1", "2", kind, State.ACTIVE, groups=frozenset(groups)).is_pupils is is_pupils

@@ -24,18 +24,27 @@ CHOICES: dict[str, list[str]] = {
     "when_clock_untrusted": FALLBACKS,
     "when_quota_unknown": FALLBACKS,
     "when_disk_fails": FALLBACKS,
+    "outside_slot": FALLBACKS,
 }
 NUMBERS: dict[str, tuple[int, int]] = {
     "per_day": (0, 1000),
     "repeat_s": (0, 86_400),
     "stale_after_h": (1, 8784),
     "price_cents": (0, 1_000_000),
+    "second_price_cents": (0, 1_000_000),
 }
+SLOTS: list[dict[str, Any]] = [
+    {"groups": ["7b", "7c"], "school_day": ["11:30-11:50"], "exam_day": ["12:00-12:20"]},
+    {"groups": ["8a"], "school_day": ["11:50-12:10"]},
+]
 LISTS: dict[str, list[str]] = {"kinds": ["personal", "staff"], "groups": ["9a", "koor ja orkester"]}
-TABLES: dict[str, dict[str, Any]] = {
+TABLES: dict[str, Any] = {
     "hours": {"school_day": ["07:30-17:30"]},
     "per_day_by_kind": {"substitute": 1},
+    "price_cents_by_group": {"staff": 350},
+    "slots": SLOTS,
 }
+OLD_TABLES = {key: TABLES[key] for key in ("hours", "per_day_by_kind")}
 # A value of each type that TOML or JSON has, none of them right anywhere.
 STRAYS: list[object] = [None, True, False, 1.0, float("nan"), "", "Person", "1", date(2026, 11, 20), b"deny"]
 
@@ -52,6 +61,8 @@ TABLE_OF_A_RULE = st.fixed_dictionaries(
             st.lists(st.sampled_from(WINDOWS), unique=True),
         ),
         "per_day_by_kind": st.dictionaries(st.sampled_from([str(kind) for kind in Kind]), st.integers(0, 1000)),
+        "price_cents_by_group": st.dictionaries(st.sampled_from(["staff", "9a"]), st.integers(0, 1000)),
+        "slots": st.sampled_from([SLOTS, SLOTS[:1], SLOTS[1:]]),
     },
 )
 SERVICES = st.sampled_from(["door", "canteen", "library"])
@@ -113,6 +124,10 @@ def test_a_rule_that_says_nothing_lets_every_active_card_in_at_any_time() -> Non
         when_quota_unknown=Fallback.SERVE_AND_FLAG,
         when_disk_fails=Fallback.DENY,
         price_cents=0,
+        price_cents_by_group={},
+        second_price_cents=None,
+        slots={},
+        outside_slot=Fallback.SERVE_AND_FLAG,
     )
 
 
@@ -237,6 +252,57 @@ def test_faults_within_limits_by_kind_are_told_with_the_kind() -> None:
     ]
 
 
+def test_slots_are_read_by_group() -> None:
+    """Several classes share a slot, each has its windows by type of day; one without windows says nothing of that day."""
+    rule = parse_rule(
+        {"slots": [*SLOTS, {"groups": ["9a"], "trip": [], "exam_day": ["10:00-10:10"]}]}, service="canteen"
+    )
+    assert (
+        rule.slots["7b"]
+        == rule.slots["7c"]
+        == {
+            DayType.SCHOOL_DAY: (Window(690, 710),),
+            DayType.EXAM_DAY: (Window(720, 740),),
+        }
+    )
+    assert rule.slots["9a"] == {DayType.EXAM_DAY: (Window(600, 610),)}
+
+
+@pytest.mark.parametrize(
+    ("slots", "path"),
+    [
+        ([], ("slots",)),
+        ({"groups": ["7b"]}, ("slots",)),
+        (["7b"], ("slots", 0)),
+        ([{"groups": ["7b"]}], ("slots", 0)),
+        ([{"groups": ["7b"], "school_day": []}], ("slots", 0)),
+        ([{"school_day": ["11:30-11:50"]}], ("slots", 0, "groups")),
+        ([{"groups": ["7b", " 7c"], "school_day": ["11:30-11:50"]}], ("slots", 0, "groups", 1)),
+        ([*SLOTS, {"groups": ["7b"], "school_day": ["x"]}], ("slots", 2, "school_day", 0)),
+        ([*SLOTS, {"groups": ["9a", "8a"], "school_day": ["11:30-11:50"]}], ("slots", 2, "groups")),
+        ([{"groups": ["9a"], "sunday": ["11:30-11:50"]}], ("slots", 0, "sunday")),
+    ],
+)
+def test_a_faulty_slot_is_told_with_its_place(slots: object, path: tuple[str | int, ...]) -> None:
+    """No group, no window, a group in two slots, a wrong window: each by its own place."""
+    assert _paths({"slots": slots}) == [path]
+
+
+def test_faults_of_a_slots_groups_and_windows_are_told_together() -> None:
+    """All at once, as everywhere."""
+    assert _paths({"slots": [{"groups": [], "trip": ["x"]}, 5]}) == [
+        ("slots", 0, "groups"),
+        ("slots", 0, "trip", 0),
+        ("slots", 1),
+    ]
+
+
+@pytest.mark.parametrize("prices", [{"staff": -1}, {"staff": 1_000_001}, {"a;b": 1}, {" ": 1}, {"staff": "3.50"}])
+def test_a_faulty_price_of_a_group_is_told_with_the_group(prices: dict[str, object]) -> None:
+    """In cents, whole, and of a group that a cards file can hold."""
+    assert _paths({"price_cents_by_group": prices}) == [("price_cents_by_group", next(iter(prices)))]
+
+
 def test_faults_within_hours_are_told_with_day_type_and_place() -> None:
     """The path leads through the day type to the window."""
     hours = {"school_day": ["07:30-17:30", "17:30"], "sunday": [], "trip": "always"}
@@ -315,6 +381,9 @@ def test_a_version_does_not_hang_on_how_the_table_is_written(
         other["hours"] = {str(day): other["hours"].get(day, [])[::-1] for day in days}
     if "per_day_by_kind" in other:
         other["per_day_by_kind"] = dict(reversed(other["per_day_by_kind"].items()))
+    if "slots" in other:
+        one_each = [{**slot, "groups": [group]} for slot in other["slots"] for group in slot["groups"]]
+        other["slots"] = data.draw(st.permutations(one_each))
     assert _version(other, service) == _version(table, service)
     assert _version(json.loads(json.dumps(table)), service) == _version(table, service)
 
@@ -332,7 +401,15 @@ def _says(table: Mapping[str, Any], service: str) -> object:
     """Tell what a table says, by another way than the one under test."""
     canteen = {"pool_card": "ask", "when_disk_fails": "serve_and_flag"} if service == "canteen" else {}
     defaults = {key: words[0] for key, words in CHOICES.items()} | {"when_disk_fails": "deny"}
-    said = {**defaults, "repeat_s": 0, "price_cents": 0, "per_day_by_kind": {}, **canteen, **table}
+    said = {
+        **defaults,
+        "repeat_s": 0,
+        "price_cents": 0,
+        "per_day_by_kind": {},
+        "price_cents_by_group": {},
+        **canteen,
+        **table,
+    }
     for key in ("kinds", "groups"):
         said[key] = sorted(set(said[key])) if key in said else None
     if "hours" in said:
@@ -374,7 +451,7 @@ def test_a_version_does_not_name_the_service() -> None:
 def test_versions_are_fixed() -> None:
     """Events of former years name these versions: another way of making them would leave those events without a rule."""
     assert _version({}) == "44136fa355b3678a"
-    assert _version({**LISTS, **TABLES, "per_day": 1, "second": "flag"}) == "0957ebfc5adb071b"
+    assert _version({**LISTS, **OLD_TABLES, "per_day": 1, "second": "flag"}) == "0957ebfc5adb071b"
 
 
 # What a rule tells

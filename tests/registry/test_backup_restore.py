@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from registry.data_dir import UNFINISHED
 from tests.rig.own_registry import OwnRegistry
 from tests.rig.postgresql import PostgreSQL
 
@@ -217,3 +218,52 @@ def test_a_backup_of_the_other_database_is_refused(server: PostgreSQL, tmp_path:
     backup = tmp_path / "backup.tar.zst"
     told(first.run("backup", backup))
     assert "registry.toml" in told(OwnRegistry(tmp_path / "second").run("restore", backup), 1)
+
+
+def test_a_restore_that_fails_at_the_last_changes_nothing(places: Places) -> None:
+    """A newer version's database: what stood there stands there again, tables and keys alike, and is served."""
+    registry, backup = places.registry("one"), places.folder / "backup.tar.zst"
+    registry.within(BEGIN)
+    later = 'from django.db import connection\nconnection.cursor().execute("{}")\n'
+    registry.within(
+        later.format(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('registry', '9999_later', '2030-01-01')"
+        )
+    )
+    told(registry.run("backup", backup))
+    registry.within(later.format("DELETE FROM django_migrations WHERE name = '9999_later'"))
+    registry.within(TELL.format(most=2, first=1))
+    before = look(registry)
+    assert "newer version" in told(registry.run("restore", "--force", backup), 1)
+    assert look(registry) == before
+    assert not [path.name for path in registry.folder.iterdir() if path.name.startswith(("replaced", "restore", "."))]
+    told(registry.run("backup", places.folder / "another"))
+
+
+def test_keys_that_do_not_fit_are_found_out_and_all_is_put_back(begun: OwnRegistry, tmp_path: Path) -> None:
+    """The new generation cannot be signed: the registry that stood there goes on."""
+    key = begun.folder / "keys" / "signing.key"
+    right = key.read_bytes()
+    key.write_bytes(bytes(32))
+    told(begun.run("backup", tmp_path / "b"))
+    key.write_bytes(right)
+    before = look(begun)
+    assert "other keys" in told(begun.run("restore", "--force", tmp_path / "b"), 1)
+    assert look(begun) == before
+    assert not list(begun.folder.glob("replaced-*"))
+
+
+def test_a_restore_that_was_cut_off_is_not_served(begun: OwnRegistry, tmp_path: Path) -> None:
+    """The old state would be told in the generation that hosts know; done again, it opens one beyond all that they have seen."""
+    told(begun.run("backup", tmp_path / "b"))
+    (begun.folder / UNFINISHED).write_text(json.dumps({"newest_root": 6}))
+    (begun.folder / ".restore-left").mkdir()
+    for command in ("serve", "backup"):
+        assert "restore --force" in told(
+            begun.run(command, *([tmp_path / "c"] if command == "backup" else [])), os.EX_CONFIG
+        )
+    assert "--force" in told(begun.run("restore", tmp_path / "b"), 1)
+    assert "generation 7 begins" in told(begun.run("restore", "--force", tmp_path / "b"))
+    assert not (begun.folder / UNFINISHED).exists()
+    assert not list(begun.folder.glob(".restore-*"))
+    assert look(begun)["generation"] == 7

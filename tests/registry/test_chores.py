@@ -4,12 +4,16 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from registry import chores
-from registry.models import Card, CardState, Enrolment, Nonce, PublishedRow, SiteState
+from registry.models import Card, CardState, DeskRequest, Enrolment, Nonce, PublishedRow, SiteState
+from registry.office import desk
+from registry.people import rosters
 from registry.publishing import keys
 from tests.rig import registered
 from tests.rig.registered import NOON
+from tests.rig.rosters import line, preview
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +40,25 @@ def test_a_day_passes_for_cards_and_stays() -> None:
     assert sorted(states) == ["active", "left"]
     assert Card.objects.get(pk=over.pk).state == CardState.EXPIRED
     assert not Nonce.objects.exists()
+
+
+def test_personal_data_that_nobody_needs_is_forgotten(settings: Settings, tmp_path: Path) -> None:
+    """A roster's file after a day, a chip that was tapped at a desk and not used after some minutes."""
+    settings.DATA_DIR = tmp_path
+    school = registered.school()
+    path = rosters.path_of(preview(school, line(external_id="T-1", class_="7b")))
+    asked = DeskRequest.objects.create(
+        host=registered.host(school), asked_by="it", asked_at=NOON, expires_at=NOON + desk.WAIT, uid=b"1234"
+    )
+    chores.perform(now=lambda: NOON + timedelta(minutes=10))
+    assert path.exists()
+    assert DeskRequest.objects.get().uid is not None
+    chores.perform(now=lambda: NOON + timedelta(minutes=12))
+    asked.refresh_from_db()
+    assert asked.uid is None
+    assert path.exists()
+    chores.perform(now=lambda: NOON + timedelta(days=1, minutes=5))
+    assert not path.exists()
 
 
 def test_a_root_is_renewed_in_time() -> None:

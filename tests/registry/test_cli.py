@@ -10,12 +10,14 @@ import pytest
 from registry.cli import COMMANDS, main
 from tests.rig.registry_process import ROOT
 
+LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a process: it sets Django up once."""
-    without = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    command = [sys.executable, "-m", "registry.cli", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=without, capture_output=True, text=True, check=False)
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process: it sets Django up once. Its language is of `environ` alone."""
+    without = {name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", *LOCALE}}
+    command = [sys.executable, "-X", "utf8", "-m", "registry.cli", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=without | environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
@@ -24,8 +26,43 @@ def test_the_data_directory_stands_before_or_after_the_command(tmp_path: Path, p
     data = ("--data", str(tmp_path / "data"))
     done = run(*data, "enrol-code", "main-hall") if place == "before" else run("enrol-code", "main-hall", *data)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert done.stderr.startswith("viipe-registry enrol-code: --school: ")
+    assert done.stderr.splitlines()[-1].startswith("viipe-registry enrol-code: --school: ")
     assert (tmp_path / "data" / "registry.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, "leitud mitte midagi; oodatud kool; ühtegi veel ei ole"),
+        ({"LANG": "C.UTF-8"}, "leitud mitte midagi; oodatud kool; ühtegi veel ei ole"),
+        ({"LANG": "en_GB.UTF-8"}, "found nothing, expected a school; there is none yet"),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "ru_RU"}, "школа; пока нет ни одной"),
+        ({"LC_ALL": "en", "LC_MESSAGES": "ru_RU", "LANG": "et_EE"}, "found nothing, expected a school"),
+    ],
+)
+def test_the_answer_is_in_the_language_of_whoever_asks(tmp_path: Path, environ: dict[str, str], said: str) -> None:
+    """As the environment says it; in the registry's where it says none of ours; and not in two at once."""
+    assert said in run("--data", str(tmp_path), "enrol-code", "main-hall", **environ).stderr
+
+
+def test_the_command_is_the_first_word_that_is_no_options_value(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever else in the line is called like a command, such as a folder, a file or a note."""
+    inner = tmp_path / "import"
+    inner.mkdir()
+    (inner / "registry.toml").write_text('language = "en"\n')
+    for data in (("--data", str(inner)), (f"--data={inner}",)):
+        done = run(*data, "card", "close", "C1", "--reason", "lost", "--note", "import")
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.startswith("viipe-registry card: ")
+        done = run("restore", "backup", *data)
+        assert (done.returncode, done.stderr.split(":")[0]) == (1, "restore")
+    for line in (["--dat", "x", "serve"], ["serve", "--dat", "x"]):  # half a name would be passed by above
+        with pytest.raises(SystemExit) as left:
+            main(line if line[0] != "serve" else ["nonsense", *line])
+        assert left.value.code == 2
+    assert "usage: viipe-registry" in capsys.readouterr().err
 
 
 def test_faulty_settings_are_told_all_at_once(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 import asyncio
 import os
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +19,13 @@ from starlette.types import Message, Scope
 from registry.api.app import Api
 from registry.api.calls import Services
 from registry.api.threads import DatabaseThreads
-from registry.models import School
+from registry.models import School, SiteState
 from registry.publishing import keys
+from registry.publishing.changes import documents_changed
 from registry.publishing.deltas import DeltaStore
 from registry.publishing.snapshots import SnapshotStore
 from registry.stream import Hub, Subscriber
-from sync.wire.stream import DeltaLine, DeskLine, Line, RootLine, TimestampLine, VersionLine
+from sync.wire.stream import DeltaLine, DeskLine, Line, RootLine, TimestampLine, VersionLine, parse_line
 from tests.rig import registered
 from tests.rig.postgresql import VARIABLE
 from tests.rig.protocol_host import ProtocolHost
@@ -262,8 +266,90 @@ def test_a_client_that_does_not_read_is_let_go(tmp_path: Path) -> None:
     assert asyncio.run(streamed()) == 0
 
 
+def _bell_has_ended() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "bell":
+            thread.join(WAIT_S)
+
+
 def _open_databases(pid: int) -> int:
     return sum(file.readlink().name == "registry.db" for file in Path(f"/proc/{pid}/fd").iterdir())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bell_that_was_cut_off_is_heard_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is published while nobody hears it is told as soon as it is heard again, long before the next heartbeat."""
+    if connection.vendor != "postgresql":
+        pytest.skip("a file is not cut off")
+    keys.ensure(timezone.now(), folder=tmp_path)
+    held = keys.load(tmp_path)
+    school = registered.school()
+    documents_changed(school)
+
+    def cut_off() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE 'LISTEN%%'"
+            )
+            assert cursor.rowcount == 1
+        SiteState.objects.update(
+            version=5
+        )  # a version that nobody rang for, and whose changes are not held: all is told
+
+    async def heard() -> Line | None:
+        quick = DatabaseThreads("quick", 1)
+        hub = Hub(quick, DeltaStore(held.signing), held.signing, heartbeat_s=3600)
+        running = asyncio.create_task(hub.run())
+        host = Subscriber(1, "h", school.pk)
+        async with hub.subscribed(host):
+            await host.next_line()
+            await asyncio.sleep(0.6)  # what it looks for after a greeting is over
+            await quick.run(cut_off)
+            async with asyncio.timeout(WAIT_S):
+                line = await host.next_line()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await quick.run(lambda: connection.close())  # noqa: PLW0108  the connection is that of the thread where it is named
+        quick.close()
+        await asyncio.to_thread(_bell_has_ended)
+        return parse_line(line)
+
+    assert isinstance(asyncio.run(heard()), DeltaLine | VersionLine)
+    assert "the bell cannot be heard" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whatever_fails_hosts_are_told_afterwards(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A fault that is not the database's ends neither the heartbeat nor what waits for the bell."""
+    keys.ensure(timezone.now(), folder=tmp_path)
+    held = keys.load(tmp_path)
+    school = registered.school()
+    documents_changed(school)
+    calls = count()
+
+    def now() -> datetime:
+        if next(calls) == 1:  # the first is the greeting's
+            raise ValueError("a clock that fails once")
+        return timezone.now()
+
+    async def heard() -> None:
+        quick = DatabaseThreads("quick", 1)
+        hub = Hub(quick, DeltaStore(held.signing), held.signing, now=now, heartbeat_s=0.05)
+        running = asyncio.create_task(hub.run())
+        host = Subscriber(1, "h", school.pk)
+        async with hub.subscribed(host), asyncio.timeout(WAIT_S):
+            await host.next_line()
+            await host.next_line()
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await quick.run(lambda: connection.close())  # noqa: PLW0108  the connection is that of the thread where it is named
+        quick.close()
+        await asyncio.to_thread(_bell_has_ended)
+
+    asyncio.run(heard())
+    assert "it is tried again" in caplog.text
 
 
 def test_no_connection_to_the_database_waits_with_a_host(registry: RegistryProcess) -> None:

@@ -79,6 +79,7 @@ def person(
 ) -> Person:
     """Enrol a person of no real name."""
     made = Person.objects.create(
+        issuer=school,
         external_id=f"{given}.{family}.{class_name}",
         given_name=given,
         family_name=family,

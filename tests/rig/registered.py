@@ -19,7 +19,7 @@ def person(at: School | None = None, class_name: str = "7b", **given: Any) -> Pe
     """Make a person, enrolled at a school unless none is given."""
     number = next(_next)
     made = Person.objects.create(
-        **{"external_id": f"p-{number}", "given_name": "Mari", "family_name": f"Proov{number}", **given}
+        **{"issuer": at, "external_id": f"p-{number}", "given_name": "Mari", "family_name": f"Proov{number}", **given}
     )
     if at is not None:
         Enrolment.objects.create(person=made, school=at, class_name=class_name, valid_from=date(2026, 9, 1))

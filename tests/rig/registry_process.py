@@ -160,7 +160,7 @@ RuleVersion.objects.create(
     service=service, number=1, table={{"kinds": ["personal", "substitute"]}}, created_at=now, created_by="test", published_at=now
 )
 for n in range({pupils}):
-    person = Person.objects.create(external_id=f"{code}-p{{n}}", given_name="Given", family_name=f"Family{{n}}")
+    person = Person.objects.create(issuer=school, external_id=f"{code}-p{{n}}", given_name="Given", family_name=f"Family{{n}}")
     Enrolment.objects.create(person=person, school=school, class_name="7a", valid_from=date(2020, 9, 1))
     Card.objects.create(
         school=school, number=f"{{n}}", kind="personal", person=person, uid=(0x10000000 + n).to_bytes(4, "big"), state="active"

@@ -322,7 +322,7 @@ def events() -> dict[str, object]:
         chain.append({"event": event, "canonical": body.decode(), "link": link.hex()})
     bodies = tuple(entry["canonical"].encode() for entry in chain)
     epoch = loan["epoch"]
-    watermark = Watermark(epoch, 4, links[3], 3)
+    watermark = Watermark(epoch, 4, links[3], 3, 1)
     return {
         "about": [
             "A chain of four events, the first of a journal, and its second half as a batch for the registry.",

@@ -149,6 +149,17 @@ def test_a_host_that_was_never_fed_knows_no_card(tmp_path: Path) -> None:
         assert cache.find(_uid(1)) is not None
 
 
+def test_a_card_is_found_by_its_number(state_dir: Path) -> None:
+    """In what serves; of a file that proves damaged, in the former one."""
+    with closing(CardCache(state_dir, KEY)) as cache:
+        known = cache.find(_uid(7))
+        assert known is not None
+        assert cache.find_card(known.card) == known
+        assert cache.find_card("none") is None
+    with closing(CardCache(state_dir / "nothing", KEY)) as cache:
+        assert cache.find_card("none") is None
+
+
 def test_a_disk_that_refuses_to_set_aside_hinders_no_tap(state_dir: Path) -> None:
     """Where even the small file cannot be written the former file answers all the same."""
     (state_dir / "cache-2.db").write_bytes(b"no database")

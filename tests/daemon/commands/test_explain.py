@@ -150,3 +150,24 @@ def test_the_registrys_rule_is_explained_and_named(idle: HostRig, ifd: EventIfd)
     journal.close()
     site.close()
     assert explained(idle)["reason"] == "closed"
+
+
+def test_the_days_and_the_slot_of_a_class_are_explained(idle: HostRig, ifd: EventIfd) -> None:
+    """A trip of 7b and its time at lunch, as the registry publishes them: at that moment, for that class."""
+    idle.write(door_and_till(ifd.names) + '\n[registry]\nurl = "http://127.0.0.1:9"\n')
+    key = site_key.load_or_make(idle.state_dir)
+    card = Card("7", "p-1", Kind.PERSONAL, State.ACTIVE, groups=frozenset({"7b"}))
+    canteen = {"hours": {"school_day": ["10:00-14:00"]}, "slots": [{"groups": ["7b"], "school_day": ["11:30-11:50"]}]}
+    trip = {"class": "7b", "day": "2026-11-25", "day_type": "trip"}
+    documents = {
+        "rules": {"canteen": canteen},
+        "calendar": {"table": {}, "class_days": [trip]},
+        "school": {"code": "trial", "timezone": "Europe/Tallinn"},
+    }
+    site = PublishedSite(idle.state_dir, key, {GOOD: card}, documents=documents)
+    site.close()
+    in_time, late = (explained(idle, "--at", f"2026-11-24T{at}+02:00", reader="till-1") for at in ("11:30", "11:50"))
+    assert (in_time["reason"], in_time["flags"]) == ("ok", [])
+    assert (late["reason"], late["flags"]) == ("ok", ["outside_slot"])
+    assert {"check": "slot", "saw": "11:50, slot 11:30-11:50", "said": "pass"} in list(late["trail"])  # type: ignore[call-overload]
+    assert explained(idle, "--at", "2026-11-25T11:30+02:00", reader="till-1")["reason"] == "outside_hours"

@@ -50,7 +50,7 @@ def test_a_lost_reader_is_a_fault(host: HostRig, ifd: EventIfd) -> None:
     ifd.start()
     host.wait_until(host.reads, "the readers")
     assert told.returncode == 1
-    assert "reader front-in (door): lost: " in told.stdout
+    assert "reader front-in (pcsc, door): lost: " in told.stdout
 
 
 def test_no_daemon_is_a_sentence(idle: HostRig) -> None:

@@ -4,14 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from registry.api.calls import ENDPOINTS, Answer, Call, Services, changes, events, timestamp
+from registry.api.calls import ENDPOINTS, Answer, Call, Services, changes, enrol, events, snapshot, timestamp
+from registry.api.enrolment import new_code
 from registry.api.refusals import Refusal
 from registry.models import Host
 from registry.publishing import keys
 from registry.publishing.changes import documents_changed
 from registry.publishing.deltas import DeltaStore
 from registry.publishing.snapshots import SnapshotStore
+from sync.wire.document import read_envelope
+from sync.wire.enrolment import Code, EnrolRequest
 from sync.wire.event import GENESIS
+from sync.wire.keys import BoxKey, SigningKey
 from sync.wire.upload import Batch
 from tests.rig import registered
 from tests.rig.registered import NOON
@@ -58,6 +62,37 @@ def test_a_nonce_has_its_form(services: Services, host: Host, nonce: str) -> Non
     """8 to 32 bytes in lower-case hex."""
     with pytest.raises(Refusal):
         timestamp(services, Call(host, {"nonce": nonce}, b"", NOON))
+
+
+def test_wrong_codes_are_bounded_and_a_right_one_is_let_in(services: Services, host: Host) -> None:
+    """Thirty a minute from one address, whatever others do; a stranger who fails keeps nobody out, not even from there."""
+    right = Code.parse(new_code(host, now=NOON, actor="it"))
+    wrong = Code(bytes(16), right.fingerprint)
+
+    def enrolled(code: Code, address: str) -> str:
+        request = EnrolRequest.make(code, host.name, SigningKey.generate(), BoxKey.generate())
+        try:
+            return str(enrol(services, Call(None, {}, request.to_json(), NOON, address)).status)
+        except Refusal as refusal:
+            return refusal.code
+
+    assert [enrolled(wrong, "192.0.2.1") for _ in range(31)] == ["bad_code"] * 30 + ["too_often"]
+    assert enrolled(wrong, "192.0.2.2") == "bad_code"
+    assert enrolled(right, "192.0.2.1") == "200"
+
+
+def test_a_snapshot_that_was_asked_for_is_there_whatever_comes_after(services: Services, host: Host) -> None:
+    """It is open before a newer one takes its place, and before it is sent."""
+    first = snapshot(services, Call(host, {}, b"", NOON)).content
+    documents_changed(host.school, now=lambda: NOON)
+    registered.host(host.school, "another", public_key=bytes(32))
+    documents_changed(host.school, now=lambda: NOON)
+    second = snapshot(services, Call(host, {}, b"", NOON)).content
+    assert not isinstance(first, bytes)
+    assert not isinstance(second, bytes)
+    with first, second:
+        assert not Path(first.name).exists()
+        assert read_envelope(first.read).header.version < read_envelope(second.read).header.version
 
 
 def test_events_before_the_first_epoch_are_refused(services: Services, host: Host) -> None:

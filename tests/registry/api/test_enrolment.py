@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.api.enrolment import Attempts, new_code, redeem
+from registry.api.enrolment import new_code, redeem, revoke
 from registry.api.refusals import Refusal
 from registry.models import AuditEntry, EnrolCode, Host, PublishedRow
 from registry.publishing import keys
@@ -68,12 +68,22 @@ def test_a_revoked_host_comes_back_by_a_new_code(host: Host, tmp_path: Path) -> 
     assert host.revoked_at is None
 
 
-def test_failed_attempts_are_bounded() -> None:
-    """Thirty within a minute; then a minute's rest."""
-    attempts = Attempts()
-    for _ in range(30):
-        attempts.let_in(NOON)
-        attempts.failed(NOON)
-    with pytest.raises(Refusal, match="too_often"):
-        attempts.let_in(NOON + timedelta(seconds=59))
-    attempts.let_in(NOON + timedelta(seconds=60))
+def test_what_is_revoked_comes_back_by_no_code_made_before(host: Host, tmp_path: Path) -> None:
+    """Not by one that was waiting, and not by one that somebody kept from being voided; by a new one it does."""
+    waiting = Code.parse(new_code(host, now=NOON, actor="it"))
+    revoke(host, now=NOON + timedelta(hours=1), actor="it")
+    assert not EnrolCode.objects.exists()
+    assert AuditEntry.objects.filter(action="host revoked").count() == 1
+    EnrolCode.objects.create(
+        host=host, secret_sha256=waiting.secret_sha256, made_at=NOON, expires_at=NOON + timedelta(days=1)
+    )
+    later = NOON + timedelta(hours=2)
+    request = EnrolRequest.make(waiting, host.name, SigningKey.generate(), BoxKey.generate())
+    with pytest.raises(Refusal, match="bad_code"):
+        redeem(request, keys.load(tmp_path), later)
+    host.refresh_from_db()
+    assert host.revoked_at == NOON + timedelta(hours=1)
+    code = Code.parse(new_code(host, now=later, actor="it"))
+    redeem(EnrolRequest.make(code, host.name, SigningKey.generate(), BoxKey.generate()), keys.load(tmp_path), later)
+    host.refresh_from_db()
+    assert host.revoked_at is None

@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from registry.api.threads import DatabaseThreads, with_connection
 from registry.models import School
@@ -43,6 +43,21 @@ def test_a_connection_that_broke_is_not_kept() -> None:
     with pytest.raises(DatabaseError):
         with_connection(_ask_nonsense)
     assert with_connection(lambda: 1) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_interface_that_broke_is_not_kept_either() -> None:
+    """A driver says so of a connection that is closed already; it is no DatabaseError."""
+    if connection.vendor != "postgresql":
+        pytest.skip("the tests' database in memory is never closed: it would be gone")
+    with pytest.raises(InterfaceError):
+        with_connection(_break)
+    assert connection.connection is None
+
+
+def _break() -> None:
+    School.objects.count()
+    raise InterfaceError("connection already closed")
 
 
 def _ask_nonsense() -> None:

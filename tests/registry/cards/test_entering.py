@@ -1,14 +1,18 @@
 """Cards are written down whole, with whose they are and how long they hold, or refused."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import pytest
+from django.db import connection, connections
+from django.utils import translation
 
 from registry.cards.entering import NewCard, enter, preview_end, succeed
 from registry.models import Card, CardKind, CardProduct, CardState, CardStep, CloseReason, School, Succession
 from registry.refusal import Refused
 from tests.rig import registered
+from tests.rig.published_card import told_row
 
 pytestmark = pytest.mark.django_db
 IT: dict[str, Any] = {"actor": "it", "now": registered.NOON}
@@ -119,6 +123,53 @@ def test_a_card_has_one_successor() -> None:
     with pytest.raises(Refused) as refused:
         succeed(old, NewCard("N-3"), Succession.REPLACEMENT, CloseReason.UNUSABLE, **IT)
     assert refused.value.code == "has_successor"
+
+
+@pytest.mark.parametrize("reason", [CloseReason.LOST, CloseReason.STOLEN])
+def test_T24_V4_1_1_a_replacement_of_a_lost_card_closes_it_at_once(reason: CloseReason) -> None:
+    """Not weeks later, when the new one is activated (trap 9); hosts are told in the same transaction."""
+    school = registered.school()
+    old = registered.card(school, person=registered.person(school), uid=b"\x11\x22\x33\x44")
+    new = succeed(old, NewCard("N-2"), Succession.REPLACEMENT, reason, roles={"it"}, **IT)
+    old.refresh_from_db()
+    assert (old.state, old.close_reason, new.state) == (CardState.CLOSED, reason, CardState.ARRIVED)
+    assert told_row(card=old)[3] == "closed"
+
+
+def test_T24_who_may_not_close_makes_no_replacement_of_a_lost_card() -> None:
+    """It is to be closed first, and by whom is said; nothing is written, the card works until then."""
+    school = registered.school(roles_that_close=["it"])
+    old = registered.card(school, person=registered.person(school))
+    with translation.override("en"), pytest.raises(Refused) as refused:
+        succeed(old, NewCard("N-2"), Succession.REPLACEMENT, CloseReason.LOST, roles={"secretary"}, **IT)
+    assert (refused.value.code, refused.value.expected) == ("close_first", "it closed first, by one of: IT worker")
+    old.refresh_from_db()
+    assert (old.state, Card.objects.count()) == (CardState.ACTIVE, 1)
+    succeed(old, NewCard("N-2"), Succession.REPLACEMENT, CloseReason.UNUSABLE, roles={"secretary"}, **IT)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_those_who_enter_the_same_card_at_once_one_does() -> None:
+    """The others are refused, by the number or by the chip, and leave nothing behind."""
+    school = registered.school()
+    pupil = registered.person(school)
+
+    def tried(at: int) -> str:
+        number = "N-1" if at % 2 else f"N-1{at}"
+        try:
+            enter(school, NewCard(number, person=pupil, uid=b"\x11\x22\x33\x44"), **IT)
+        except Refused as refused:
+            return refused.code
+        finally:
+            connections.close_all()
+        return "entered"
+
+    # The tests' SQLite lies in memory, where one connection locks whole tables against another.
+    with ThreadPoolExecutor(8 if connection.vendor == "postgresql" else 1) as offices:
+        found = sorted(offices.map(tried, range(16)))
+    assert found.count("entered") == 1
+    assert set(found) <= {"entered", "number_taken", "uid_taken"}
+    assert (Card.objects.count(), CardStep.objects.count()) == (1, 1)
 
 
 def test_an_end_is_seen_before_a_card_is_ordered() -> None:

@@ -7,8 +7,10 @@ import pytest
 
 from registry.cards import substitutes
 from registry.cards.loans import last_day, open_loans_of, overdue, times_lent
+from registry.events import retention
 from registry.models import Card, CardKind, CardState, School
 from tests.rig import registered
+from tests.rig.published_card import told_row
 
 pytestmark = pytest.mark.django_db
 NOW = registered.NOON
@@ -41,6 +43,16 @@ def test_trap_3_the_longest_loan_is_the_schools_choice() -> None:
     assert overdue(school, date(2026, 11, 26)) == [loan]
     School.objects.update(max_loan_days=None)
     assert overdue(school, date(2030, 1, 1)) == []
+
+
+def test_a_longest_loan_beyond_the_calendar_is_one_of_years() -> None:
+    """Whatever stands in the table, a loan's day can be told, and its card published."""
+    school = registered.school(max_loan_days=2_147_483_647, keep_events_days=2_147_483_647)
+    card = pool_card(school, uid=b"\x11\x22\x33\x44")
+    loan = substitutes.lend(card, registered.person(school), actor="valvur", now=NOW)
+    assert last_day(loan) == date(2036, 11, 29)
+    assert told_row(card=card)[3] == "active"
+    assert retention.preview(school, NOW).events == 0
 
 
 def test_a_loans_day_is_the_schools_local_one() -> None:

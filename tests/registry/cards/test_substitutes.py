@@ -1,11 +1,13 @@
 """Substitutes, line by line of THG's rule."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from registry.cards import substitutes
 from registry.models import (
@@ -17,7 +19,9 @@ from registry.models import (
     Enrolment,
     Loan,
     LoanEnd,
+    Person,
     School,
+    SiteState,
 )
 from registry.refusal import Refused
 from tests.rig import registered
@@ -218,3 +222,35 @@ def test_guards_who_lend_at_once_lend_one(cards: int) -> None:
     with ThreadPoolExecutor(6 if connection.vendor == "postgresql" else 1) as guards:
         lent = list(guards.map(lend, range(6)))
     assert sum(lent) == Loan.objects.count() == Card.objects.filter(state=CardState.LENT).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_lending_on_waits_for_the_person_before_it_publishes() -> None:
+    """Who enrols holds the person and then publishes: neither waits for the other in a circle."""
+    school = registered.school()
+    card, mari, jaan = pool_card(school), registered.person(school), registered.person(school)
+    substitutes.lend(card, mari, provisional=True, **GUARD)
+    lent: list[Loan] = []
+
+    def lend_on() -> None:
+        try:
+            lent.append(substitutes.lend(card, jaan, **LATER))
+        finally:
+            connections.close_all()
+
+    guard = Thread(target=lend_on)
+    with transaction.atomic(), connection.cursor() as cursor:
+        Person.objects.select_for_update(no_key=True).get(pk=jaan.pk)
+        guard.start()
+        until_s = time.monotonic() + 20
+        waiting = 0
+        while not waiting and time.monotonic() < until_s:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            waiting = cursor.fetchone()[0]
+            time.sleep(0.02)
+        assert waiting
+        cursor.execute("SET LOCAL lock_timeout = '500ms'")
+        SiteState.objects.select_for_update().get(school=school)
+    guard.join(20)
+    assert [loan.person for loan in lent] == [jaan]

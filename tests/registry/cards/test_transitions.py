@@ -208,11 +208,54 @@ def test_a_card_whose_last_day_has_passed_is_not_activated() -> None:
     """It would take the place of one that works."""
     school = registered.school()
     card = registered.card(
-        school, person=registered.person(school), uid=b"1234", state=CardState.ARRIVED, valid_until=TODAY - timedelta(1)
+        school,
+        person=registered.person(school),
+        uid=b"1234",
+        state=CardState.ARRIVED,
+        printed_until=TODAY - timedelta(1),
     )
     with pytest.raises(Refused) as refused:
         transitions.activate(card, **IT)
     assert refused.value.code == "out_of_date"
+
+
+def test_V3_4_2_a_replacement_inherits_an_extension_that_came_after_it_was_made() -> None:
+    """Its end is its predecessor's on the day that it takes its place, unless the card itself says an earlier one."""
+    school = registered.school("viimsi")
+    product = CardProduct.objects.create(school=school, code="eesti", name="Eesti", years=3)
+    for number, printed_until in (("N-2", None), ("N-3", date(2030, 5, 31))):
+        old = registered.card(
+            school,
+            person=registered.person(school),
+            product=product,
+            valid_until=date(2029, 12, 31),
+            uid=number.encode() * 2,
+        )
+        made = NewCard(number, uid=number.encode() + b"\x55", valid_until=printed_until)
+        new = succeed(old, made, Succession.REPLACEMENT, CloseReason.UNUSABLE, **IT)
+        transitions.extend(old, until=date(2031, 12, 31), **IT)
+        assert transitions.activate(new, **IT).valid_until == (printed_until or date(2031, 12, 31))
+
+
+def test_a_card_that_was_replaced_before_it_was_used_is_not_activated() -> None:
+    """One came defective, another was made: the latter takes the place of the card in use, and no two of them work."""
+    school = registered.school()
+    old = worn(school, valid_until=date(2027, 12, 31))
+    defective = succeed(
+        old, NewCard("N-2", uid=b"\x55\x66\x77\x88"), Succession.REPLACEMENT, CloseReason.DATA_CHANGE, **IT
+    )
+    good = succeed(
+        defective, NewCard("N-3", uid=b"\x55\x66\x77\x99"), Succession.REPLACEMENT, CloseReason.UNUSABLE, **IT
+    )
+    transitions.extend(old, until=date(2028, 12, 31), **IT)
+    assert transitions.activate(good, **IT).valid_until == date(2028, 12, 31)
+    old.refresh_from_db()
+    assert (old.state, old.close_reason) == (CardState.CLOSED, CloseReason.DATA_CHANGE)
+    for step, card in ((transitions.activate, defective), (transitions.reopen, old)):
+        with pytest.raises(Refused) as refused:
+            step(card, **IT)
+        assert refused.value.code == "succeeded"
+    assert [state_at_hosts(card) for card in (old, defective, good)] == ["closed", None, "active"]
 
 
 def test_V3_1_1b_a_card_is_extended_also_after_it_expired() -> None:

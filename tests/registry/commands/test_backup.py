@@ -40,7 +40,7 @@ def test_a_registry_that_never_served_has_nothing_to_back_up(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_file_that_is_there_is_not_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--force does."""
+    """Only `--force` replaces it."""
     keys.ensure(timezone.now())
     (path := tmp_path / "b").write_bytes(b"")
     assert perform(str(path)) == 1

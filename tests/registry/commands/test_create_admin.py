@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import translation
 
 from registry.commands import create_admin
 from registry.models import AuditEntry
@@ -40,14 +41,23 @@ def test_an_administrator_may_do_everything(
     assert AuditEntry.objects.get().action == "admin.create"
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("et", ["Administraator admin on loodud.", "Administraatoril admin on uus parool."]),
+        ("en", ["Administrator admin was created.", "Administrator admin has a new password."]),
+        ("ru", ["Администратор admin создан.", "У администратора admin новый пароль."]),  # noqa: RUF001  Russian
+    ],
+)
 def test_the_same_name_again_is_a_new_password(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], language: str, said: list[str]
 ) -> None:
-    """Whoever may run the command may do so, and it is audited."""
-    create(monkeypatch, "a-long-pass-phrase", "admin")
-    create(monkeypatch, "another-pass-phrase", "admin")
+    """Whoever may run the command may do so; it is said in their language, and audited."""
+    with translation.override(language):
+        create(monkeypatch, "a-long-pass-phrase", "admin")
+        create(monkeypatch, "another-pass-phrase", "admin")
     assert User.objects.get().check_password("another-pass-phrase")
-    assert "has a new password" in capsys.readouterr().out
+    assert [line for line in capsys.readouterr().out.splitlines() if "admin" in line] == said
     assert AuditEntry.objects.filter(action="admin.password").exists()
 
 

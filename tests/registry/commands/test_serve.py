@@ -5,11 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
-from registry.commands.serve import listening
+from registry.asgi import Registry
+from registry.commands.serve import STOP_S, Server, listening
+from registry.publishing import keys
 from tests.rig.protocol_host import ProtocolHost, ask
 from tests.rig.registry_process import ROOT, RegistryProcess, a_school
 
@@ -82,6 +87,31 @@ def test_a_client_that_takes_nothing_is_cut_off_by_the_kernel() -> None:
             with accepted:
                 assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
                 assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 1 << 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_whose_streams_end_ends_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never serves by halves: whoever started it starts it anew, since it says that it failed."""
+    monkeypatch.setenv("VIIPE_REGISTRY_DATA", str(tmp_path))
+    keys.ensure(timezone.now())
+    registry = Registry()
+
+    async def served() -> None:
+        with listening("127.0.0.1", 0) as sock:
+            serving = asyncio.create_task(Server(registry, has_administrator=True).serve(sockets=[sock]))
+            async with asyncio.timeout(STOP_S):
+                while not (streams := [task for task in asyncio.all_tasks() if task.get_name() == "streams"]):  # noqa: ASYNC110  it has no event to wait for
+                    await asyncio.sleep(0.01)
+                assert not registry.has_failed
+                await registry._slow.run(lambda: connection.close())  # noqa: PLW0108  that of the chores' thread
+                streams[0].cancel()
+                await serving
+
+    asyncio.run(served())
+    for thread in threading.enumerate():
+        if thread.name == "bell":
+            thread.join(STOP_S)
+    assert registry.has_failed
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

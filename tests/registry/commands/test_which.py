@@ -1,8 +1,11 @@
 """What a command line means."""
 
+from datetime import date
+
 import pytest
 
 from registry.commands import which
+from registry.models import Enrolment
 from registry.refusal import Refused
 from tests.rig import registered
 
@@ -39,3 +42,14 @@ def test_a_person_is_named_by_the_external_id() -> None:
     assert which.person("T-1") == person
     with pytest.raises(Refused):
         which.person("T-2")
+
+
+def test_a_number_of_two_schools_is_told_apart_by_the_school() -> None:
+    """The school's own comes first, then who is enrolled there; without a school both are named."""
+    thg, viimsi, third = registered.school(), registered.school("viimsi"), registered.school("third")
+    ours, theirs = registered.person(thg, external_id="17"), registered.person(viimsi, external_id="17")
+    Enrolment.objects.create(person=theirs, school=thg, valid_from=date(2026, 9, 1))
+    Enrolment.objects.create(person=theirs, school=third, valid_from=date(2026, 9, 1))
+    assert [which.person("17", at) for at in (thg, viimsi, third)] == [ours, theirs, theirs]
+    with pytest.raises(Refused, match="thg, viimsi"):
+        which.person("17")

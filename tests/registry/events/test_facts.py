@@ -1,13 +1,19 @@
 """What people enter at hosts moves the registry's state by the stated rule; what does not hold stays, flagged."""
 
+import time
 from datetime import timedelta
+from threading import Thread
 
 import pytest
+from django.db import connection, connections, transaction
 
 from registry.cards import substitutes, transitions
+from registry.cards.steps import locked
+from registry.cards.transitions import assign_uid
 from registry.events.claims import claim
 from registry.events.ingest import take
-from registry.models import Card, CardKind, CardState, Event, Fact, Host, Loan, LoanEnd, Person
+from registry.models import Card, CardKind, CardState, Event, Fact, Host, Loan, LoanEnd, Person, SiteState, Succession
+from registry.publishing import changes
 from sync.wire.event import utc_text
 from tests.rig import registered
 from tests.rig.canteen import asked, rule
@@ -221,3 +227,115 @@ def test_a_days_facts_in_one_batch_are_folded_one_by_one(desk: Desk) -> None:
     assert list(Loan.objects.order_by("lent_at").values_list("person", flat=True)) == [desk.mari.pk, desk.jaan.pk]
     assert desk.state() == CardState.POOL
     assert not Fact.objects.filter(is_in_conflict=True).exists()
+
+
+def test_an_undone_loss_opens_the_card_again(desk: Desk) -> None:
+    """Somebody erred: the pupil's own card works again, and the substitute is with whom it was."""
+    own = registered.card(desk.school, person=desk.jaan)
+    desk.told("lend", desk.mari)
+    for minutes, card in ((5, own), (6, desk.card)):
+        lost = desk.told("lost", card=card, minutes=minutes)
+        undo = desk.told("undo", minutes=minutes + 2, undoes=lost.event.tap_id)
+        lost.refresh_from_db()
+        assert (lost.is_in_force, lost.why, undo.is_in_conflict) == (False, "undone", False)
+    own.refresh_from_db()
+    assert (own.state, own.close_reason) == (CardState.ACTIVE, "")
+    assert (desk.state(), desk.holder()) == (CardState.LENT, desk.mari)
+
+
+def test_what_is_told_after_an_undone_loss_holds(desk: Desk) -> None:
+    """The card is opened when we hear of it, and that settles nothing that hosts told before."""
+    lost = desk.told("lost")
+    desk.told("undo", minutes=1, undoes=lost.event.tap_id)
+    assert desk.state() == CardState.POOL
+    assert desk.told("lend", desk.mari, minutes=2).is_in_force
+    assert desk.holder() == desk.mari
+
+
+def test_an_undone_loss_of_a_card_that_was_followed_is_a_conflict(desk: Desk) -> None:
+    """Its successor is in use: the rule of reopening refuses it, the loss stands, and somebody is told."""
+    own = registered.card(desk.school, person=desk.jaan)
+    lost = desk.told("lost", card=own)
+    registered.card(desk.school, person=desk.jaan, replaces=own, succession=Succession.REPLACEMENT)
+    undo = desk.told("undo", minutes=1, undoes=lost.event.tap_id)
+    own.refresh_from_db()
+    lost.refresh_from_db()
+    assert own.state == CardState.CLOSED
+    assert (undo.is_in_force, undo.is_in_conflict, lost.is_in_force) == (False, True, True)
+    assert undo.why
+
+
+def test_an_undone_loss_does_not_open_what_the_office_closed(desk: Desk) -> None:
+    """The office's own word stands; the host's is kept beside it as a conflict."""
+    own = registered.card(desk.school, person=desk.jaan)
+    transitions.close(own, "stolen", actor="it", now=AT - timedelta(minutes=5))
+    lost = desk.told("lost", card=own)
+    undo = desk.told("undo", minutes=1, undoes=lost.event.tap_id)
+    own.refresh_from_db()
+    assert (own.state, own.close_reason) == (CardState.CLOSED, "stolen")
+    assert (undo.is_in_force, undo.is_in_conflict) == (False, True)
+
+
+def test_an_undone_loan_leaves_what_the_office_lent_since(desk: Desk) -> None:
+    """The card had come back and was lent to another at the office: that loan is none of the host's."""
+    wrong = desk.told("lend", desk.mari)
+    substitutes.take_back(desk.card, actor="it", now=AT + timedelta(minutes=1))
+    substitutes.lend(desk.card, desk.jaan, actor="it", now=AT + timedelta(minutes=2))
+    undo = desk.told("undo", minutes=3, undoes=wrong.event.tap_id)
+    assert (desk.holder(), undo.is_in_conflict) == (desk.jaan, True)
+
+
+def test_reading_the_chip_later_takes_no_loan_away(desk: Desk) -> None:
+    """Of the registry's own steps those alone count that say who has the card."""
+    assign_uid(desk.card, bytes.fromhex("EBF2CE70"), actor="it", now=AT + timedelta(minutes=1))
+    fact = desk.told("lend", desk.mari)
+    assert (fact.is_in_force, fact.is_in_conflict, desk.holder()) == (True, False, desk.mari)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_a_batch_waits_for_a_card_with_nothing_in_its_hands_that_others_want(*, is_undone: bool) -> None:
+    """The office holds the second card and publishes: it neither waits for the batch nor is it broken off."""
+    desk = Desk()
+    second = registered.card(desk.school, person=desk.jaan)
+    lost = desk.told("lost", card=second) if is_undone else None
+    first = desk.telling.seq + 1
+    desk.telling.tell_fact("lost", card=str(desk.card.pk), time=utc_text(AT))
+    if lost is not None:
+        desk.telling.tell_fact("undo", undoes=lost.event.tap_id, time=utc_text(AT + timedelta(minutes=1)))
+    else:
+        desk.telling.tell_fact("lost", card=str(second.pk), time=utc_text(AT))
+    done: list[bool] = []
+
+    def tell() -> None:
+        try:
+            take(Host.objects.get(pk=desk.host.pk), desk.telling.batch(first), NOON)
+            done.append(True)
+        finally:
+            connections.close_all()
+
+    batch = Thread(target=tell)
+    with transaction.atomic():
+        held = locked(second)
+        batch.start()
+        wait_until_somebody_waits()
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '500ms'")  # before a deadlock is looked for: none may come about
+        changes.card_changed(held, now=lambda: NOON)
+        SiteState.objects.select_for_update().get(school=desk.school)
+    batch.join(20)
+    assert done
+    assert desk.state() == CardState.CLOSED
+
+
+def wait_until_somebody_waits() -> None:
+    """Wait until another session waits for a lock."""
+    until_s = time.monotonic() + 20
+    while time.monotonic() < until_s:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits for a lock")

@@ -11,6 +11,7 @@ from registry.events import watermark
 from registry.events.ingest import take
 from registry.models import AuditEntry, Event, Gap, Host, SetAside, SiteState
 from sync.wire.event import GENESIS
+from sync.wire.faults import Malformed
 from sync.wire.upload import GapAnswer, Taken
 from tests.rig import registered
 from tests.rig.registered import NOON
@@ -319,3 +320,13 @@ def test_whatever_is_cut_repeated_or_reordered_each_event_is_there_once(data: st
         assert count == len(telling.entries)
         assert not Gap.objects.filter(host=host).exists()
         transaction.set_rollback(True)
+
+
+def test_a_batch_of_epoch_0_is_refused(host: Host) -> None:
+    """That epoch stands for before any event: it could not be known again when it repeats."""
+    telling = Telling(epoch=0)
+    telling.tell()
+    for _ in range(2):
+        with pytest.raises(Malformed, match="epoch"):
+            take(host, telling.batch(1, epoch=0), NOON)
+    assert not Event.objects.exists()

@@ -35,3 +35,12 @@ def test_many_persons_have_no_personal_code() -> None:
     registered.person(external_id="same")
     with pytest.raises(IntegrityError):
         registered.person(external_id="same")
+
+
+def test_an_external_id_is_one_persons_within_its_school() -> None:
+    """Another school's is somebody else's."""
+    thg = registered.school()
+    registered.person(thg, external_id="17")
+    registered.person(registered.school("viimsi"), external_id="17")
+    with pytest.raises(IntegrityError):
+        registered.person(thg, external_id="17")

@@ -1,6 +1,7 @@
 """A school, its card products and its people: what the tables themselves refuse."""
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
 from registry.models import CardProduct, Membership, Role, School
@@ -26,6 +27,34 @@ def test_a_code_stands_once() -> None:
     registered.school("thg")
     with pytest.raises(IntegrityError):
         registered.school("thg")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("timezone", "Europe/Talinn"),
+        ("timezone", "../Tallinn"),
+        ("keep_events_days", 0),
+        ("keep_events_days", 3661),
+        ("max_loan_days", 0),
+        ("max_loan_days", 2_147_483_647),
+    ],
+)
+def test_what_a_school_cannot_be_reckoned_with_is_refused(field: str, value: object) -> None:
+    """A zone that there is not, and days beyond ten years: the form says so, and nothing fails later."""
+    school = registered.school()
+    school.full_clean()
+    setattr(school, field, value)
+    with pytest.raises(ValidationError) as refused:
+        school.full_clean()
+    assert set(refused.value.message_dict) == {field}
+
+
+def test_a_card_is_made_for_years_that_can_be_counted() -> None:
+    """Not for more than a calendar has."""
+    product = CardProduct(school=registered.school(), code="isic", name="ISIC", years=21)
+    with pytest.raises(ValidationError, match="years"):
+        product.full_clean()
 
 
 def test_a_product_says_its_name_and_school() -> None:

@@ -55,7 +55,9 @@ def test_a_host_is_added_made_a_desk_and_revoked(office: OfficeRig) -> None:
     client.post("/hosts/", {"school": office.school.pk, "name": "peauks"})
     added = Host.objects.get(name="peauks")
     client.post(f"/hosts/{added.pk}/desk/")
+    EnrolCode.objects.create(host=added, secret_sha256=bytes(32), expires_at=timezone.now() + timedelta(days=1))
     client.post(f"/hosts/{added.pk}/revoke/")
+    assert not EnrolCode.objects.exists()  # nothing that was made before brings it back
     added.refresh_from_db()
     assert (added.is_desk, added.revoked_at is not None) == (True, True)
     deeds = set(AuditEntry.objects.filter(actor="it").values_list("action", flat=True))

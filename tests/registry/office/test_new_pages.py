@@ -2,7 +2,7 @@
 
 from django.test import Client
 
-from registry.models import Card, CardState, Succession
+from registry.models import Card, CardState, School, Succession
 from tests.rig.office import OfficeRig
 
 
@@ -37,6 +37,20 @@ def test_V3_4_2_what_a_new_card_is_to_the_former_one(office: OfficeRig) -> None:
         made.delete()
     office.card.refresh_from_db()
     assert office.card.state == CardState.ACTIVE
+
+
+def test_T24_a_lost_card_is_closed_with_its_replacement(office: OfficeRig) -> None:
+    """Whoever may not close cards is told to have it closed first, and has entered nothing."""
+    sent = {"number": "M-5", "replaces": office.card.pk, "because": "lost"}
+    School.objects.update(roles_that_close=["it"])
+    answer = browser(office).post(f"/people/{office.pupil.pk}/card/", sent)
+    assert (answer.status_code, Card.objects.filter(number="M-5").exists()) == (400, False)
+    assert "IT worker" in answer.content.decode()
+    School.objects.update(roles_that_close=["secretary"])
+    page = browser(office).post(f"/people/{office.pupil.pk}/card/", sent, follow=True).content.decode()
+    assert "Card M-0001: Closed." in page
+    office.card.refresh_from_db()
+    assert (office.card.state, office.card.close_reason) == (CardState.CLOSED, "lost")
 
 
 def test_a_number_that_is_taken_is_told(office: OfficeRig) -> None:

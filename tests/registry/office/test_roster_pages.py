@@ -45,7 +45,7 @@ def test_absence_proposes_a_leaving_which_somebody_decides(office: OfficeRig) ->
     """More than the school's share asks once more; then each is accepted with its day or declined (trap 7)."""
     client = browser(office)
     page = upload(client, office, row(office.pupil))
-    assert "1 of 2 are missing" in page
+    assert "Of 2, 1 are missing and 0 would end earlier" in page
     roster = RosterImport.objects.get()
     refused = client.post(f"/import/{roster.pk}/", follow=True).content.decode()
     assert 'class="error"' in refused

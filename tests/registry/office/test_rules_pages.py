@@ -1,8 +1,11 @@
 """The rules editor."""
 
-from django.test import Client
+from datetime import timedelta
 
-from registry.models import PublishedRow, RuleVersion
+from django.test import Client
+from django.utils import timezone
+
+from registry.models import Event, PublishedRow, RuleVersion
 from tests.rig.office import OfficeRig
 
 
@@ -46,3 +49,36 @@ def test_a_draft_is_published_once(office: OfficeRig) -> None:
     client.post(f"/rules/draft/{draft.pk}/")
     page = client.post(f"/rules/draft/{draft.pk}/", follow=True).content.decode()
     assert 'class="error"' in page
+
+
+def test_a_preview_shows_last_weeks_taps_that_change(office: OfficeRig) -> None:
+    """When, where, what was answered and what would be, and the sums; nobody's name."""
+    at = timezone.now() - timedelta(hours=3)
+    Event.objects.create(
+        host=office.desk,
+        school=office.school,
+        epoch=1,
+        seq=1,
+        body=b"{}",
+        link=bytes(32),
+        kind="tap",
+        time=at,
+        service_day=at.date(),
+        reader="till-1",
+        service="canteen",
+        verdict="grant",
+        reason="ok",
+        card=office.card,
+        person=office.pupil,
+        holder=f"person {office.pupil.pk}",
+        received_at=at,
+    )
+    client = browser(office)
+    page = client.post(f"/rules/{office.service.pk}/", {"text": 'kinds = ["staff"]'}, follow=True).content.decode()
+    assert "1 of 1 taps." in page
+    assert "Servings of pupils: 1 before, 0 after." in page
+    assert "till-1" in page
+    assert "Not for this card" in page
+    assert "Tamm" not in page
+    same = client.post(f"/rules/{office.service.pk}/", {"text": "per_day = 1"}, follow=True).content.decode()
+    assert "0 of 1 taps." in same

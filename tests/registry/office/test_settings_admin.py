@@ -30,6 +30,17 @@ def test_a_school_says_who_closes_by_ticking(office: OfficeRig) -> None:
     assert "roles_that_close" in AuditEntry.objects.get(action="school changed").detail["fields"]
 
 
+def test_a_time_zone_that_there_is_not_is_told_in_the_form(office: OfficeRig) -> None:
+    """And so are days beyond all years; nothing is kept or published."""
+    client = browser(office, "it")
+    address = f"/registry/school/{office.school.pk}/change/"
+    sent = posted(office.school, timezone="Europe/Talinn", max_loan_days=2_147_483_647)
+    answer = client.post(address, sent, headers={"accept-language": "et"})
+    assert answer.status_code == 200
+    assert "„Europe/Talinn“ ei ole ajavöönd" in answer.content.decode()
+    assert School.objects.get(pk=office.school.pk).timezone == "Europe/Tallinn"
+
+
 def test_a_code_never_changes(office: OfficeRig) -> None:
     """It is the audience of signed documents."""
     browser(office, "superuser").post(

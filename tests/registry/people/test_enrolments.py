@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from registry.models import Enrolment
-from registry.people import enrolments
+from registry.models import Enrolment, Rollover
+from registry.people import enrolments, rollover
+from registry.publishing import changes
 from registry.refusal import Refused
 from tests.rig import registered
 from tests.rig.published_card import told_row
@@ -93,3 +94,75 @@ def test_a_class_that_never_held_is_simply_corrected() -> None:
     assert Enrolment.objects.get().class_name == "7c"
     with pytest.raises(Refused):
         enrolments.move(stay, "a;b", date(2026, 12, 1), **IT)
+
+
+def rolled_over() -> tuple[Enrolment, Rollover]:
+    """Return the stay of a pupil with a card, for whom next year's class is made already, and the rollover."""
+    school = registered.school()
+    person = registered.person(school, "7b")
+    registered.card(school, person=person, uid=b"1234")
+    planned = rollover.plan(school, date(2027, 9, 1), **IT)
+    rollover.apply(planned, **IT)
+    return person.enrolments.get(class_name="7b"), planned
+
+
+def stays() -> list[tuple[str, date | None]]:
+    """Return the classes and ends of all stays."""
+    return list(Enrolment.objects.order_by("valid_from").values_list("class_name", "valid_until"))
+
+
+def test_who_leaves_leaves_next_years_class_too() -> None:
+    """Rolled over early, gone in May: the card does not come back to life in September."""
+    stay, _planned = rolled_over()
+    enrolments.leave(stay, date(2027, 5, 15), **IT)
+    changes.refresh(stay.school, date(2027, 9, 2), now=lambda: registered.NOON)
+    assert at_hosts()[:2] == ("left", "2027-05-15")
+    assert stays() == [("7b", date(2027, 5, 15))]
+
+
+def test_a_leaving_in_next_years_class_ends_that_one() -> None:
+    """The first stay still turns into the second, which has the last day."""
+    stay, _planned = rolled_over()
+    enrolments.leave(stay, date(2027, 12, 20), **IT)
+    assert stays() == [("7b", date(2027, 8, 31)), ("8b", date(2027, 12, 20))]
+
+
+@pytest.mark.parametrize("last_day", [date(2027, 5, 15), date(2027, 8, 31)])
+def test_a_cancelled_leaving_gives_next_years_class_back(last_day: date) -> None:
+    """And the rollover can still be undone, since the stay is the one that it made."""
+    stay, planned = rolled_over()
+    enrolments.leave(stay, last_day, **IT)
+    enrolments.leave(stay, date(2027, 4, 1), **IT)
+    enrolments.cancel_leaving(stay, **IT)
+    assert stays() == [("7b", date(2027, 8, 31)), ("8b", None)]
+    rollover.undo(planned, **IT)
+    assert stays() == [("7b", None)]
+
+
+def test_the_former_stay_of_a_move_is_not_reopened() -> None:
+    """It ended since another class went on from it: reopened, the pupil would be in two for ever."""
+    stay = registered.person(registered.school(), "7b").enrolments.get()
+    enrolments.move(stay, "7c", date(2026, 11, 23), **IT)
+    with pytest.raises(Refused) as refused:
+        enrolments.cancel_leaving(stay, **IT)
+    assert refused.value.code == "goes_on"
+    assert stays() == [("7b", date(2026, 11, 22)), ("7c", None)]
+
+
+def test_a_return_after_a_gap_is_no_part_of_a_leaving() -> None:
+    """It does not go on from the stay: correcting the last day before it leaves it as it is."""
+    school = registered.school()
+    person = registered.person(school, "7b")
+    enrolments.leave(person.enrolments.get(), date(2026, 12, 20), **IT)
+    enrolments.enrol(person, school, valid_from=date(2027, 9, 1), class_name="8b", **IT)
+    enrolments.leave(person.enrolments.get(class_name="7b"), date(2026, 12, 18), **IT)
+    assert stays() == [("7b", date(2026, 12, 18)), ("8b", None)]
+
+
+def test_a_move_before_the_last_day_takes_what_was_cut_along() -> None:
+    """The leaving, cancelled in the new class, still leads to next year's."""
+    stay, _planned = rolled_over()
+    enrolments.leave(stay, date(2027, 5, 15), **IT)
+    moved = enrolments.move(stay, "7c", date(2027, 2, 1), **IT)
+    enrolments.cancel_leaving(moved, **IT)
+    assert stays() == [("7b", date(2027, 1, 31)), ("7c", date(2027, 8, 31)), ("8b", None)]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from registry.models import LeavingProposal
-from registry.people import leavings
+from registry.models import AuditEntry, LeavingProposal
+from registry.people import leavings, rollover
 from registry.refusal import Refused
 from tests.rig import registered
 from tests.rig.rosters import bring, line
@@ -54,3 +54,18 @@ def test_a_day_before_the_stay_is_refused_and_decides_nothing(proposal: LeavingP
     with pytest.raises(Refused):
         leavings.accept(proposal, date(2026, 8, 1), **IT)
     assert leavings.waiting(proposal.enrolment.school) == [proposal]
+
+
+def test_an_accepted_leaving_ends_next_years_class_too(proposal: LeavingProposal) -> None:
+    """Rolled over before somebody decided: the pupil does not come back in September."""
+    school, person = proposal.enrolment.school, proposal.enrolment.person
+    rollover.apply(rollover.plan(school, date(2027, 9, 1), **IT), **IT)
+    leavings.accept(proposal, date(2026, 11, 20), **IT)
+    assert [stay.valid_until for stay in person.enrolments.all()] == [date(2026, 11, 20)]
+
+
+def test_a_withdrawn_proposal_is_audited(proposal: LeavingProposal) -> None:
+    """It is told from one that somebody declined."""
+    leavings.withdraw(proposal, **IT)
+    assert AuditEntry.objects.filter(action="leaving withdrawn").count() == 1
+    assert leavings.waiting(proposal.enrolment.school) == []

@@ -129,3 +129,22 @@ def test_a_leaving_goes_on_in_the_new_class(school: School) -> None:
     assert rollover.summary(planned) == {("7b", "8b"): 1}
     rollover.apply(planned, **IT)
     assert Enrolment.objects.get(class_name="8b").valid_until == date(2027, 12, 20)
+
+
+def test_who_left_since_has_left_when_it_is_undone(school: School) -> None:
+    """The others are put back; a leaving that is cancelled afterwards lets the stay go on in its own class."""
+    planned = rollover.plan(school, DAY, **IT)
+    rollover.apply(planned, **IT)
+    first, second = Enrolment.objects.filter(class_name="7b", kind="pupil").order_by("pk")
+    graduate = Enrolment.objects.get(class_name="9a")
+    enrolments.leave(first, date(2027, 5, 15), **IT)
+    enrolments.leave(graduate, date(2027, 6, 1), **IT)
+    rollover.undo(planned, **IT)
+    for stay, until in ((first, date(2027, 5, 15)), (second, None), (graduate, date(2027, 6, 1))):
+        stay.refresh_from_db()
+        assert stay.valid_until == until
+    assert not Enrolment.objects.filter(class_name="8b").exists()
+    enrolments.cancel_leaving(first, **IT)
+    first.refresh_from_db()
+    assert first.valid_until is None
+    assert not Enrolment.objects.filter(class_name="8b").exists()

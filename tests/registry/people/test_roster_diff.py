@@ -117,3 +117,69 @@ def test_a_second_card_is_a_second_row() -> None:
     school = registered.school()
     rows = [line(external_id="T-1", class_="7b", card_number=number) for number in ("N-1", "N-2")]
     assert counts(preview(school, *rows)) == {"person_new": 1, "stay_new": 1, "card_new": 2}
+
+
+def test_another_schools_number_is_somebody_else() -> None:
+    """Both schools have a 17: neither overwrites the other's pupil, nor sees the card."""
+    thg, viimsi = registered.school(), registered.school("viimsi")
+    bring(thg, line(external_id="17", family_name="Tamm", email="mari@thg.ee", class_="7b", card_number="N-1"))
+    bring(viimsi, line(external_id="17", given_name="Peeter", family_name="Kask", class_="3a"))
+    assert list(Person.objects.order_by("pk").values_list("issuer__code", "family_name", "email")) == [
+        ("thg", "Tamm", "mari@thg.ee"),
+        ("viimsi", "Kask", ""),
+    ]
+    assert Card.objects.get().person == Person.objects.get(issuer=thg)
+    assert not Enrolment.objects.filter(school=viimsi, person__issuer=thg).exists()
+
+
+def test_the_personal_code_makes_one_person_of_two_schools() -> None:
+    """Whom another school knows already is enrolled here too, and keeps the name and address that are known."""
+    thg, viimsi = registered.school(), registered.school("viimsi")
+    bring(thg, line(external_id="17", family_name="Tamm", email="mari@thg.ee", class_="7b", personal_code=CODE))
+    theirs = line(external_id="9", family_name="Kask", email="x@viimsi.ee", class_="3a", personal_code=CODE)
+    assert counts(preview(viimsi, theirs)) == {"stay_new": 1}
+    both = (theirs, line(external_id="9", class_="choir", personal_code=CODE, card_number="V-1"))
+    bring(viimsi, *both)
+    assert counts(preview(viimsi, *both)) == {}
+    person = Person.objects.get()
+    assert (person.external_id, person.family_name, person.email) == ("17", "Tamm", "mari@thg.ee")
+    assert set(person.enrolments.values_list("school__code", "class_name")) == {
+        ("thg", "7b"),
+        ("viimsi", "3a"),
+        ("viimsi", "choir"),
+    }
+    assert Card.objects.get().person == person
+
+
+@pytest.mark.parametrize("codes", [(CODE, ""), ("", CODE)])
+def test_a_number_means_one_person_in_all_rows(codes: tuple[str, str]) -> None:
+    """With the code it is another school's pupil, without it somebody new: a roster cannot mean both."""
+    thg, viimsi = registered.school(), registered.school("viimsi")
+    bring(thg, line(external_id="17", class_="7b", personal_code=CODE))
+    rows = [
+        line(external_id="9", class_=f"3{letter}", personal_code=code) for letter, code in zip("ab", codes, strict=True)
+    ]
+    (bad,) = preview(viimsi, *rows).diff["bad"]
+    assert (bad["line"], bad["column"]) == (3, "personal_code")
+
+
+def test_another_schools_number_is_not_told() -> None:
+    """Whose code it is, is named to the own school alone."""
+    thg, viimsi = registered.school(), registered.school("viimsi")
+    bring(thg, line(external_id="SECRET-17", class_="7b", personal_code=CODE))
+    bring(viimsi, line(external_id="9", class_="3a"))
+    (bad,) = preview(viimsi, line(external_id="9", class_="3a", personal_code=CODE)).diff["bad"]
+    assert bad["column"] == "personal_code"
+    assert "SECRET-17" not in str(bad)
+
+
+def test_a_file_of_one_class_says_nothing_of_the_others() -> None:
+    """Absence is looked at within it alone, and so is the share of removals; the dry run says so."""
+    school = registered.school()
+    rows = [line(external_id=f"T-{number}", class_="7b" if number < 2 else "8a") for number in range(6)]
+    bring(school, *rows)
+    roster = preview(school, rows[0])
+    assert [change["who"] for change in roster.diff["shown"]["leaving"]] == ["T-1"]
+    assert (roster.diff["classes"], roster.diff["current"], roster.diff["leaving_percent"]) == (["7b"], 2, 50.0)
+    whole = preview(school, rows[0], rows[2])
+    assert (whole.diff["classes"], counts(whole)) == ([], {"leaving": 4})

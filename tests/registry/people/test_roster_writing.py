@@ -6,10 +6,11 @@ import pytest
 from stdnum.ee import ik
 
 from registry.models import AuditEntry, Card, CardStep, Enrolment, Person
+from registry.people import enrolments, rollover
 from registry.people.roster_diff import CHUNK
 from tests.rig import registered
 from tests.rig.published_card import told_row
-from tests.rig.rosters import bring, line
+from tests.rig.rosters import bring, counts, line, preview
 
 pytestmark = pytest.mark.django_db
 CODE = "3760503029" + ik.calc_check_digit("37605030290")
@@ -73,7 +74,7 @@ def test_a_roster_of_more_rows_than_a_question_takes_is_whole() -> None:
 
 def test_changes_of_what_is_known_are_written() -> None:
     """A name, a leaving, a chip and an end."""
-    school = registered.school()
+    school = registered.school(removal_limit_percent=100)
     bring(school, line(external_id="T-1", class_="7b", card_number="N-1", state="active"))
     bring(
         school,
@@ -94,3 +95,54 @@ def test_changes_of_what_is_known_are_written() -> None:
     row = told_row()
     assert row[5] == "2027-06-20"
     assert AuditEntry.objects.get(action="card changed by a roster").detail["chip"] is True
+
+
+def test_an_earlier_end_takes_away_what_goes_on_from_the_stay() -> None:
+    """After an early rollover, the `until` of a roster ends the next class too; it is shown before, and can be taken back."""
+    school = registered.school(removal_limit_percent=100)
+    bring(school, line(external_id="T-1", class_="7b", from_="2026-09-01", card_number="N-1", uid="EBF2CE70"))
+    planned = rollover.plan(school, date(2027, 9, 1), actor="it", now=registered.NOON)
+    rollover.apply(planned, actor="it", now=registered.NOON)
+    leaver = line(external_id="T-1", class_="7b", until="2027-05-15")
+    assert counts(preview(school, leaver)) == {"stay_changed": 1, "stay_cut": 1}
+    bring(school, leaver)
+    stay = Enrolment.objects.get()
+    assert stay.valid_until == date(2027, 5, 15)
+    assert counts(preview(school, leaver)) == {}
+    enrolments.cancel_leaving(stay, actor="it", now=registered.NOON)
+    assert list(Enrolment.objects.order_by("valid_from").values_list("class_name", "valid_until")) == [
+        ("7b", date(2027, 8, 31)),
+        ("8b", None),
+    ]
+
+
+def test_a_later_stay_that_the_roster_has_too_is_kept() -> None:
+    """Only the day of the move was wrong."""
+    school = registered.school(removal_limit_percent=100)
+    bring(school, line(external_id="T-1", class_="7b", from_="2026-09-01"))
+    bring(school, line(external_id="T-1", class_="7c"))
+    former = line(external_id="T-1", class_="7b", from_="2026-09-01", until="2026-11-20")
+    bring(school, former, line(external_id="T-1", class_="7c", from_="2026-11-21"))
+    assert list(Enrolment.objects.order_by("valid_from").values_list("class_name", "valid_from", "valid_until")) == [
+        ("7b", date(2026, 9, 1), date(2026, 11, 20)),
+        ("7c", date(2026, 11, 21), None),
+    ]
+
+
+def test_a_move_takes_along_what_a_leaving_cut_off() -> None:
+    """The leaving goes on in the new class; cancelled there, it leads to next year's."""
+    school = registered.school(removal_limit_percent=100)
+    bring(school, line(external_id="T-1", class_="7b", from_="2026-09-01"))
+    rollover.apply(
+        rollover.plan(school, date(2027, 9, 1), actor="it", now=registered.NOON), actor="it", now=registered.NOON
+    )
+    enrolments.leave(Enrolment.objects.get(class_name="7b"), date(2027, 5, 15), actor="it", now=registered.NOON)
+    bring(school, line(external_id="T-1", class_="7c"))
+    stay = Enrolment.objects.get(class_name="7c")
+    assert stay.valid_until == date(2027, 5, 15)
+    enrolments.cancel_leaving(stay, actor="it", now=registered.NOON)
+    assert list(Enrolment.objects.order_by("valid_from").values_list("class_name", "valid_until")) == [
+        ("7b", date(2026, 11, 22)),
+        ("7c", date(2027, 8, 31)),
+        ("8b", None),
+    ]

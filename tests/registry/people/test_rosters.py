@@ -1,14 +1,14 @@
 """A roster is read, seen and applied: whole, once, and only if it still does what was shown."""
 
 import io
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 from stdnum.ee import ik
 
-from registry.models import Enrolment, LeavingProposal, Person, RosterImport
+from registry.models import AuditEntry, Enrolment, LeavingProposal, Person, RosterImport
 from registry.people import rosters
 from registry.refusal import Refused
 from tests.rig import registered
@@ -44,6 +44,63 @@ def test_who_is_back_in_the_next_roster_is_proposed_no_more() -> None:
     bring(school, both[0])
     bring(school, *both)
     assert LeavingProposal.objects.get().is_accepted is False
+    assert AuditEntry.objects.get(action="leaving withdrawn").detail["person"] == "T-2"
+
+
+def test_who_is_back_in_another_class_is_proposed_no_more() -> None:
+    """The pupil has moved and not left."""
+    school = registered.school(removal_limit_percent=100)
+    bring(school, line(external_id="T-1", class_="7b"), line(external_id="T-2", class_="7b", from_="2026-09-01"))
+    bring(school, line(external_id="T-1", class_="7b"))
+    bring(school, line(external_id="T-1", class_="7b"), line(external_id="T-2", class_="7c"))
+    assert LeavingProposal.objects.get().is_accepted is False
+
+
+def test_a_roster_that_does_not_speak_of_somebody_leaves_the_proposal() -> None:
+    """A list of the staff says nothing of a pupil, nor does a list of another class."""
+    school = registered.school(removal_limit_percent=100)
+    pupils = [line(external_id=f"T-{number}", class_="7b") for number in range(3)]
+    bring(school, *pupils, line(external_id="T-8", class_="8a"))
+    bring(school, *pupils[:2], line(external_id="T-8", class_="8a"))
+    bring(school, line(external_id="T-9", kind="staff"))
+    bring(school, line(external_id="T-8", class_="8a"))
+    proposal = LeavingProposal.objects.get()
+    assert (proposal.enrolment.person.external_id, proposal.decided_at) == ("T-2", None)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        {"until": "2026-11-20"},
+        {"until": "2026-11-24"},
+        {"from_": "2030-01-01"},
+        {"class_": "7c", "until": "2026-11-24"},
+    ],
+)
+def test_ended_stays_count_as_removals(days: dict[str, str]) -> None:
+    """A file that ends everybody needs a confirmation, as one in which everybody is absent."""
+    school = registered.school(removal_limit_percent=25)
+    bring(school, *(line(external_id=f"T-{number}", class_="7b", from_="2026-09-01") for number in range(4)))
+    roster = preview(school, *(line(**{"external_id": f"T-{number}", "class_": "7b", **days}) for number in range(4)))
+    assert (roster.diff["ended"], roster.diff["leaving_percent"]) == (4, 100.0)
+    with pytest.raises(Refused) as refused:
+        rosters.apply(roster, actor="it", now=NOW)
+    assert refused.value.code == "too_many_removals"
+    rosters.apply(roster, actor="it", now=NOW, confirm_removals=True)
+
+
+def test_other_changes_of_the_same_number_are_refused() -> None:
+    """Somebody swaps whom the roster would change: as many changes as were shown, and not the same."""
+    school = registered.school()
+    bring(school, line(external_id="T-1", family_name="Tamm", class_="7b"), line(external_id="T-2", class_="7b"))
+    roster = preview(school, line(external_id="T-1", class_="7b"), line(external_id="T-2", class_="7b"))
+    assert counts(roster) == {"person_changed": 1}
+    Person.objects.filter(external_id="T-1").update(family_name="Proov")
+    Person.objects.filter(external_id="T-2").update(family_name="Kask")
+    with pytest.raises(Refused) as refused:
+        rosters.apply(roster, actor="it", now=NOW)
+    assert refused.value.code == "overtaken"
+    assert Person.objects.get(external_id="T-2").family_name == "Kask"
 
 
 def test_a_roster_that_would_remove_many_is_refused_unless_confirmed() -> None:
@@ -99,7 +156,7 @@ def test_nothing_else_is_done_than_was_shown() -> None:
     """When somebody changed the tables meanwhile, the roster is refused and changes nothing."""
     school = registered.school()
     roster = preview(school, line(external_id="T-1", class_="7b"), line(external_id="T-2", class_="7b"))
-    Person.objects.create(external_id="T-1", given_name="Mari", family_name="Proov")
+    Person.objects.create(issuer=school, external_id="T-1", given_name="Mari", family_name="Proov")
     with pytest.raises(Refused) as refused:
         rosters.apply(roster, actor="it", now=NOW)
     assert refused.value.code == "overtaken"
@@ -150,11 +207,19 @@ def test_eKools_file_brings_pupils_by_their_personal_code() -> None:
 
 
 def test_what_nobody_applied_is_forgotten() -> None:
-    """A dry run's file is removed after a fortnight."""
+    """A dry run's file is removed after a day, with nobody's doing; one with bad rows, which nobody can apply, at once."""
     school = registered.school()
     old = preview(school, line(external_id="T-1", class_="7b"))
-    preview(school, line(external_id="T-1", class_="7b"), now=NOW + timedelta(days=3650))
+    rosters.forget_old(NOW + timedelta(hours=23))
+    assert rosters.path_of(old).exists()
+    rosters.forget_old(NOW + timedelta(hours=25))
     assert not rosters.path_of(old).exists()
+    bad = preview(school, line(external_id="T-1", class_="7b", from_="soon"))
+    assert not rosters.path_of(bad).exists()
+    stray = rosters.path_of(RosterImport(pk=10**9))
+    stray.write_text("left by a crash")
+    rosters.forget_old(datetime.now(UTC) + timedelta(hours=25))
+    assert not stray.exists()
 
 
 def test_a_returner_has_a_new_stay() -> None:

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 
 from registry.publishing import bell
 from tests.rig import registered
@@ -53,3 +53,29 @@ def test_what_is_committed_elsewhere_is_heard() -> None:
         assert listener.after(before)
     finally:
         assert listener.end()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_is_cut_is_told_as_djangos_fault() -> None:
+    """Whoever listens need not know the driver's own errors. SQLite has no connection that could be cut."""
+    if connection.vendor != "postgresql":
+        pytest.skip("a file is not cut off")
+    found: list[BaseException] = []
+    begun = threading.Event()
+
+    def listen() -> None:
+        try:
+            for _ in bell.heard(lambda: False):
+                begun.set()
+        except Error as error:
+            found.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    assert begun.wait(WAIT_S)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN viipe'")
+    thread.join(WAIT_S)
+    assert len(found) == 1

@@ -1,10 +1,12 @@
 """A change of the tables becomes rows, one version and a digest, and nothing else moves."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from registry.models import Card, CardState, CloseReason, Enrolment, Loan, PublishedRow, School
@@ -17,6 +19,7 @@ from tests.rig.registered import NOON
 pytestmark = pytest.mark.django_db
 
 Whole = Callable[[School], None]
+WAIT_S = 10
 UID = bytes.fromhex("04a1b2c3d4e5f6")
 
 
@@ -199,3 +202,45 @@ def test_the_clock_is_ours_unless_another_is_given(card: Card) -> None:
     changed_at = state_of(card.school).changed_at
     assert changed_at is not None
     assert abs(timezone.now() - changed_at) < timedelta(minutes=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_card_that_is_entered_while_its_holder_leaves_does_not_stay_active() -> None:
+    """Whichever is committed last sees the other: the cards are read under the lock. SQLite lets one write at a time anyway."""
+    if connection.vendor != "postgresql":
+        pytest.skip("one writes at a time")
+    school = registered.school()
+    person = registered.person(school)
+    changes.refresh(school, now=at_noon)
+    is_entered, may_commit = threading.Event(), threading.Event()
+
+    def enter() -> None:
+        with transaction.atomic():
+            changes.card_changed(registered.card(school, person=person, uid=UID), now=at_noon)
+            is_entered.set()
+            may_commit.wait(WAIT_S)
+        connection.close()
+
+    def leave() -> None:
+        with transaction.atomic():
+            Enrolment.objects.update(valid_until=NOON.date() - timedelta(days=1))
+            changes.person_changed(person, now=at_noon)
+        connection.close()
+
+    entering, leaving = threading.Thread(target=enter), threading.Thread(target=leave)
+    entering.start()
+    assert is_entered.wait(WAIT_S)
+    leaving.start()
+    waited_until = time.monotonic() + WAIT_S
+    with connection.cursor() as cursor:
+        while time.monotonic() < waited_until:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                break
+            time.sleep(0.01)
+    may_commit.set()
+    entering.join(WAIT_S)
+    leaving.join(WAIT_S)
+    published = row_of(school)
+    assert published is not None
+    assert published[3] == "left"

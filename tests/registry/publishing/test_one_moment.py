@@ -22,7 +22,9 @@ def test_within_a_transaction_it_is_that_transactions() -> None:
 def test_what_is_written_meanwhile_is_not_seen() -> None:
     """The second question sees what the first saw; the writer did not have to wait."""
     if connection.vendor == "sqlite" and "mode=memory" in str(connection.settings_dict["NAME"]):
-        pytest.skip("SQLite's databases in memory, as the tests have, share their tables without a log: shown on PostgreSQL")
+        pytest.skip(
+            "SQLite's databases in memory, as the tests have, share their tables without a log: shown on PostgreSQL"
+        )
     registered.school("first")
 
     def write() -> None:

@@ -1,8 +1,9 @@
 """A snapshot is the whole state of one moment, signed; it is built when it is asked for, and kept."""
 
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import pytest
 
@@ -42,9 +43,9 @@ def school() -> School:
     return made
 
 
-def opened(path: Path, into: Path) -> tuple[document.Header, snapshot.Meta]:
+def opened(source: BinaryIO, into: Path) -> tuple[document.Header, snapshot.Meta]:
     """Open a document as a host does."""
-    with path.open("rb") as source, into.open("wb") as sink:
+    with source, into.open("wb") as sink:
         header = document.verified(document.read_envelope(source.read), ROOT)
         document.open_body(header, source.read, sink.write)
     return header, snapshot.check(into)
@@ -70,13 +71,17 @@ def test_a_school_of_which_nothing_was_told_has_a_snapshot_too(tmp_path: Path) -
 def test_it_is_built_once_for_each_version(school: School, tmp_path: Path) -> None:
     """Asked again it is the same file; a newer version takes the place of the former, which is not kept."""
     store = SnapshotStore(tmp_path, KEY, now=at_noon)
-    first = store.newest(school)
-    written = first.stat().st_mtime_ns
-    assert store.newest(school).stat().st_mtime_ns == written
+    first, again = store.newest(school), store.newest(school)
+    assert os.path.sameopenfile(first.fileno(), again.fileno())
     changes.card_changed(registered.card(school, person=registered.person(school), uid=b"\x01\x02\x03\x04"))
     second = store.newest(school)
-    assert second != first
-    assert [path.name for path in (tmp_path / "snapshots").iterdir()] == [second.name]
+    assert not os.path.sameopenfile(first.fileno(), second.fileno())
+    assert [str(path) for path in (tmp_path / "snapshots").iterdir()] == [second.name]
+    again.close()
+    second.close()
+    assert (
+        opened(first, tmp_path / "opened.db")[0].version < state_of(school).version
+    )  # open, though it has no name any more
 
 
 def test_an_old_one_is_built_anew(school: School, tmp_path: Path) -> None:
@@ -101,6 +106,6 @@ def test_schools_do_not_meet(school: School, tmp_path: Path) -> None:
     """A code that begins like another keeps its own file."""
     store = SnapshotStore(tmp_path, KEY, now=at_noon)
     other = registered.school(f"{school.code}-2")
-    kept = {store.newest(school), store.newest(other)}
-    assert kept == set((tmp_path / "snapshots").iterdir())
+    with store.newest(school) as one, store.newest(other) as another:
+        assert {Path(one.name), Path(another.name)} == set((tmp_path / "snapshots").iterdir())
     assert opened(store.newest(other), tmp_path / "opened.db")[1].cards == 0

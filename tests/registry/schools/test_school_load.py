@@ -11,7 +11,8 @@ from policy.model import Card as HostCard
 from policy.model import Circumstances, Direction, Kind, State, Tap, Usage, Verdict
 from policy.rule import parse_rule
 from registry import samples
-from registry.models import Card, CardState, Host, Loan, PublishedRow, School, Service
+from registry.cards import substitutes
+from registry.models import Card, CardKind, CardState, Host, Loan, PublishedRow, School, Service
 from registry.refusal import Refused
 from registry.rules import rules
 from registry.schools import school_file, school_load
@@ -115,6 +116,17 @@ def test_a_file_that_is_silent_of_a_card_closes_none() -> None:
     assert Card.objects.filter(school=loaded.school, state=CardState.ACTIVE).count() == 4
     assert verdict(loaded.school, "77E01B2D", "library") is Verdict.GRANT
     assert Host.objects.get(name="thg-library").is_desk
+
+
+def test_T33_a_changed_longest_loan_is_in_the_rows_that_hosts_hold() -> None:
+    """A substitute that is lent ends a day later or earlier from then on, as when the office changes it."""
+    school = registered.school("thg", max_loan_days=1)
+    card = registered.card(school, kind=CardKind.SUBSTITUTE, state=CardState.POOL, uid=b"\x11\x22\x33\x44")
+    substitutes.lend(card, registered.person(school), actor="valvur", now=NOW)
+    assert told_row(card=card)[5] == "2026-11-23"
+    text = '[school]\ncode = "thg"\nname = "THG"\nmax_loan_days = 3\ntimezone = "Pacific/Auckland"\n'
+    school_load.load(school_file.parse(text), **IT)
+    assert told_row(card=card)[5] == "2026-11-25"
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,12 @@ def test_a_fact_stands_last() -> None:
     assert FIELDS[-1] == "fact"
 
 
+def test_a_price_stands_behind_all_fields_and_only_where_there_is_one() -> None:
+    """So the bytes of events that cost nothing, or are of before there were prices, stay as they were."""
+    assert canonical({**TAP, "price_cents": 180}).endswith(b',"fact":null,"price_cents":180}')
+    assert canonical({**TAP, "price_cents": 0}) == canonical({**TAP, "price_cents": None}) == canonical(TAP)
+
+
 @pytest.mark.parametrize("offset_h", [0, 3, -11])
 def test_times_are_written_in_utc_and_read_back(offset_h: int) -> None:
     """A time is written in UTC with milliseconds and `Z`, and read back as the same moment."""

@@ -23,7 +23,7 @@ from sync.wire.upload import (
 
 NUMBERS = st.integers(0, 2**62)
 LINKS = st.binary(min_size=32, max_size=32)
-WATERMARKS = st.builds(Watermark, NUMBERS, NUMBERS, LINKS, st.none() | NUMBERS)
+WATERMARKS = st.builds(Watermark, NUMBERS, NUMBERS, LINKS, st.none() | NUMBERS, st.none() | NUMBERS)
 BATCH = Batch(1788264000, 1, GENESIS, (b"{}", b'{"kind":"tap"}'))
 
 
@@ -101,7 +101,9 @@ def test_a_batch_of_another_form_is_refused(change: dict[str, Any]) -> None:
     [
         b"{}",
         b'{"answer":"taken"}',
-        b'{"answer":"no","watermark":{"epoch":0,"link":"' + b"00" * 32 + b'","seq":0,"version":null}}',
+        b'{"answer":"no","watermark":{"epoch":0,"link":"'
+        + b"00" * 32
+        + b'","seq":0,"version":null,"generation":null}}',
     ],
 )
 def test_an_answer_of_another_form_is_refused(body: bytes) -> None:
