@@ -110,7 +110,9 @@ def _daemon(config: HostConfig) -> Iterator[Finding]:
     if told["link"]:
         yield _link(config, told["link"])
         if told["link"]["desk_fault"]:
-            mend = "mark the desk's reader: desk = true in its [[reader]] of the host's file, then systemctl reload viipe"
+            mend = (
+                "mark the desk's reader: desk = true in its [[reader]] of the host's file, then systemctl reload viipe"
+            )
             yield Finding("desk", Level.WARNING, told["link"]["desk_fault"], mend)
     if told["journal"]["fault"]:
         yield Finding(

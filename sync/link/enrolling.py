@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sync import current
+from sync import current, link_report
 from sync.cache_file import describe
 from sync.durable import replace_file, sync_folder
 from sync.faults import CacheFault, KeyFault
@@ -75,6 +75,7 @@ def finish(state_dir: Path) -> bool:
     except (ValueError, KeyError, TypeError, WireFault) as error:
         raise EnrolFault(f"{path}: damaged ({type(error).__name__}); delete it and enrol this host anew") from error
     (state_dir / identity.ENROLMENT_NAME).unlink(missing_ok=True)  # of before: its key is about to go
+    (state_dir / link_report.NAME).unlink(missing_ok=True)  # it tells when another registry was heard
     sync_folder(state_dir)
     replace_file(state_dir / _SITE_KEY, site_key, mode=0o600)
     ratchet.persist()

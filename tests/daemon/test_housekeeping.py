@@ -378,7 +378,8 @@ def test_facts_are_let_go_when_the_registrys_data_hold_them(house: House) -> Non
     lend(house)
     site = PublishedSite(house.folder, site_key.load(house.folder), {})
     seq = house.journal.seq
-    tell(house.folder, watermark={"epoch": house.journal.epoch, "seq": seq, "version": site.version + 1})
+    told = {"epoch": house.journal.epoch, "seq": seq, "generation": 1, "version": site.version + 1}
+    tell(house.folder, watermark=told)
     house.after(LINK_EVERY_S)
     assert len(house.facts) == 1
     site.change()

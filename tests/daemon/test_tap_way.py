@@ -119,6 +119,24 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.cache.close()
 
 
+def test_the_readers_lamps_show_the_answer(house: House) -> None:
+    """A grant and a refusal are shown at the reader that has lamps, and at no other."""
+    shown: list[bool] = []
+    house.way.settings = replace(house.way.settings, lamps={DOOR.name: shown.append})
+    house.tap(DOOR, GOOD)
+    house.tap(DOOR, bytes.fromhex("01020304"))
+    house.tap(TILL, GOOD)
+    assert shown == [True, False]
+
+
+def test_a_number_that_a_reader_wrote_is_a_uid(house: House) -> None:
+    """What comes as text is read in the reader's form: this decimal is the good card's UID."""
+    reader = replace(DOOR, kind="serial", uid_form=UidForm.DECIMAL)
+    number = str(int.from_bytes(GOOD, "big"))
+    decision = house.way.take(reader, Presented(number.encode(), b"", 1_000_000, number))
+    assert decision == Decision(Verdict.GRANT, Reason.OK)
+
+
 def test_a_good_card_is_recorded_and_opens(house: House) -> None:
     """Granted: an event, then the strike's command under the same tap id, then the outcome of it."""
     assert house.tap(DOOR, GOOD) == Decision(Verdict.GRANT, Reason.OK)

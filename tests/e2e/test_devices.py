@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,6 +98,33 @@ def test_a_serial_reader_is_lost_and_comes_back(line: SerialLine) -> None:
         host.wait_event("reader_back", within_s=BACK_WITHIN_S)
         host.wait_until(host.reads, "the reader")
         assert host.tap(lambda: line.write(em4100(GOOD)))["verdict"] == "grant"
+
+
+def test_taps_and_readers_know_a_serial_reader(line: SerialLine) -> None:
+    """`viipe taps` shows what was written in all forms; `viipe readers` tells whether the port is there."""
+    done = threading.Event()
+
+    def hold() -> None:
+        for number in range(100):
+            if done.wait(0.3):
+                return
+            line.write(em4100(GOOD if number % 2 else CLOSED))
+
+    with HostRig({}, serial(line.path, outputs="[]") + RULES) as host:
+        holder = threading.Thread(target=hold)
+        holder.start()
+        told = host.viipe("taps", "--count", "1")
+        done.set()
+        holder.join()
+        assert "front-in: " in told.stdout
+        assert "decimal_reversed" in told.stdout
+        assert "ATR" not in told.stdout
+        assert (host.viipe("readers").stdout, host.viipe("readers").returncode) == (
+            f"{line.path} (serial): front-in\n",
+            0,
+        )
+        line.unplug()
+        assert host.viipe("readers").returncode == 1
 
 
 def test_a_pn532_is_a_reader(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import termios
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -208,16 +209,18 @@ def test_an_output_that_was_not_there_is_opened_when_it_comes() -> None:
     strike = Strike()
     strike.cannot_open = True
     worker = OutputWorker("strike", strike.make)
+    until(lambda: worker.fault == "strike: not there")
+    strike.cannot_open = False
+    until(lambda: worker.fault is None)
+    worker.stop(10)
+    assert (strike.opened, strike.moved) == (1, [])
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
     pause = threading.Event()
     for _ in range(1000):
-        if worker.fault is not None:
-            break
+        if holds():
+            return
         pause.wait(0.01)
-    assert worker.fault == "strike: not there"
-    strike.cannot_open = False
-    for _ in range(1000):
-        if worker.fault is None:
-            break
-        pause.wait(0.01)
-    worker.stop(10)
-    assert (worker.fault, strike.opened, strike.moved) == (None, 1, [])
+    raise AssertionError("waited in vain")

@@ -9,6 +9,7 @@ import pytest
 from registry.commands import recover_keys
 from registry.models import AuditEntry
 from registry.publishing import keys
+from sync.wire.keys import SigningKey
 from tests.rig import registered
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +44,7 @@ def test_another_text_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     text = keys.ensure(registered.NOON)
     assert text is not None
     before = keys.current_root()
-    for wrong in (text[:-1] + ("A" if text[-1] != "A" else "B"), keys.recovery_text(keys.SigningKey.generate())):
+    for wrong in (text[:-1] + ("A" if text[-1] != "A" else "B"), keys.recovery_text(SigningKey.generate())):
         with pytest.raises(keys.KeysFault, match="recovery key"):
             run(wrong, monkeypatch)
     assert keys.current_root() == before
