@@ -22,7 +22,8 @@ from readers.reader import ClockNs, Listener, Presented, ReaderFault, now_ns
 from readers.sights import Sights, Told
 from readers.wake import Wake
 
-CHILD: Final = (sys.executable, "-I", "-m", "readers.nfc_child")
+# It ends with us however we end: systemd ends the main process alone, and a library that hangs sees no pipe close.
+CHILD: Final = ("/usr/bin/setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-I", "-m", "readers.nfc_child")
 READY_S: Final = 8.0  # a child's first word: Python, nfcpy, and a chip on a Raspberry Pi's USB line that takes seconds
 DEADLINE_S: Final = 3.0  # between two words afterwards; nfcpy's slowest link takes 1 s a technology
 ALIVE_S: Final = 1.0  # so often a start in progress is told

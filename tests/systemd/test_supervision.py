@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,14 @@ import os, signal
 from smartcard import scard
 from daemon.notify import Notifier
 Notifier(os.environ).status("PC/SC says %d" % scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)[0])
+Notifier(os.environ).ready()
+signal.pause()
+"""
+
+KILLED_IN_MID_PULSE = f"""#!{PYTHON}
+import os, signal, subprocess
+from daemon.notify import Notifier
+subprocess.Popen(["/bin/sh", "-c", "sleep 1; touch released"], cwd=os.environ["STATE_DIRECTORY"], start_new_session=True)
 Notifier(os.environ).ready()
 signal.pause()
 """
@@ -236,6 +245,18 @@ def test_pcscd_is_reached_through_all_the_hardening(manager: OwnSystemd) -> None
         manager.write(f"/run/systemd/system/{each.name}", each.read_text())
     manager.start(UNIT, NAME)
     assert manager.show(NAME, "StatusText") == "PC/SC says 0"
+
+
+def test_what_releases_a_strike_outlives_a_daemon_that_was_killed(manager: OwnSystemd) -> None:
+    """A daemon that is killed in the middle of a pulse leaves the process behind that ends the pulse."""
+    manager.install_application(KILLED_IN_MID_PULSE)
+    manager.start(changed("Restart", "no"), NAME)
+    manager.run("/bin/kill", "-KILL", main_pid(manager))
+    manager.wait_until(NAME, "ActiveState", "failed")
+    until_s = time.monotonic() + 10
+    while not (manager.root / STATE / "released").exists():
+        assert time.monotonic() < until_s, manager.log()
+        time.sleep(0.1)
 
 
 def test_nothing_outlives_the_rig() -> None:
