@@ -205,9 +205,10 @@ def _changed(db: sqlite3.Connection, before: Meta, header: Header, delta: Delta)
     added: list[bytes] = []
     cards = before.cards
     for key in delta.gone:
-        cards -= _take_away(db, key, removed)
+        cards -= _count_out(db, key, removed)
+        db.execute("DELETE FROM cards WHERE key = ?", (key,))
     for bare in delta.cards:
-        cards += 1 - _take_away(db, bare[0], removed)
+        cards += 1 - _count_out(db, bare[0], removed)
         db.execute(snapshot.PUT_CARD, (*bare, mark_of(bare)))
         added.append(row_digest(bare))
     _change_documents(db, delta.documents, removed, added)
@@ -215,17 +216,17 @@ def _changed(db: sqlite3.Connection, before: Meta, header: Header, delta: Delta)
     if digest != header.digest:
         raise Mixed(f"delta: leads to another state than version {header.version} has; expected that of a snapshot")
     after = replace(before, version=header.version, cards=cards, digest=digest, issued_at=header.issued_at)
-    db.executemany(snapshot.PUT_META, snapshot.meta_rows(after))
+    stands = set(snapshot.meta_rows(before))
+    db.executemany(snapshot.PUT_META, [row for row in snapshot.meta_rows(after) if row not in stands])
     return after
 
 
-def _take_away(db: sqlite3.Connection, key: bytes, removed: list[bytes]) -> int:
-    """Take a row away; returns how many there were, none or one."""
+def _count_out(db: sqlite3.Connection, key: bytes, removed: list[bytes]) -> int:
+    """Note the share of a row that goes, or that another takes the place of; returns how many there were, none or one."""
     row = db.execute(_OLD, (key,)).fetchone()
     if row is None:
         return 0
     removed.append(row_digest(row))
-    db.execute("DELETE FROM cards WHERE key = ?", (key,))
     return 1
 
 
