@@ -35,7 +35,8 @@ def ifd() -> Iterator[EventIfd]:
 def site(ifd: EventIfd) -> Iterator[tuple[HostRig, PublishedSite]]:
     """Give a host at work and the state that it is fed; its own file admits staff alone."""
     local = RULES.replace('"personal", "substitute", "staff"', '"staff"')
-    with HostRig(ifd.environ(), door_and_till(ifd.names, local) + REGISTRY) as host:
+    file = door_and_till(ifd.names, local).replace('name = "front-in"\n', 'name = "front-in"\ndesk = true\n')
+    with HostRig(ifd.environ(), file + REGISTRY) as host:
         key = site_key.load_or_make(host.state_dir)
         fed = PublishedSite(host.state_dir, key, {GOOD: CARD, POOL: LENDABLE}, issued_at=datetime.now(UTC))
         host.start()

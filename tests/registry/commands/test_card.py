@@ -32,7 +32,7 @@ def test_a_card_that_arrived_is_activated_handed_over_and_extended() -> None:
     school = registered.school()
     person = registered.person(school)
     card = registered.card(
-        school, number="N-1", person=person, uid=b"1234", state=CardState.ORDERED, valid_until=date(2099, 12, 31)
+        school, number="N-1", person=person, uid=b"1234", state=CardState.ORDERED, printed_until=date(2099, 12, 31)
     )
     for action in ("arrive", "activate", "hand-over"):
         assert run(command, action, "N-1") == 0
