@@ -42,7 +42,7 @@ from sync.wire.faults import Malformed, Mixed, Rollback, WireFault
 from sync.wire.pace import Paced
 from sync.wire.root import next_root
 from sync.wire.stream import DeltaLine, DeskLine, LineReader, RootLine, TimestampLine, VersionLine
-from sync.wire.trust import admit, adopt
+from sync.wire.trust import admit, adopt, is_overtaken
 
 STREAM_SILENCE_S: Final = 2.5 * stream.HEARTBEAT_S
 SNAPSHOT_S: Final = 3600.0  # of the slowest line that is of use: 4 KiB a second and more (`sync.wire.pace`)
@@ -351,6 +351,8 @@ class Fetcher:
     def _take_timestamp(self, document: bytes) -> None:
         ratchet = self._trusting
         header, _ = open_bytes(document, ratchet.trusted.root)
+        if is_overtaken(ratchet.trusted, header):
+            return
         trusted = admit(ratchet.trusted, header, self._means.clock.now())
         self._ratchet = replace(ratchet, trusted=trusted)
         self._heard(header)

@@ -102,6 +102,15 @@ def admit(trusted: Trusted, header: Header, now: datetime, *, nonce: str | None 
     return _admit_state(trusted, header)
 
 
+def is_overtaken(trusted: Trusted, header: Header) -> bool:
+    """Tell whether a verified timestamp of a stream was made before what an answer beside the stream has brought since.
+
+    It says nothing any more, and is no attack: whoever sends old ones again is found out by the silence of new ones.
+    """
+    is_older = header.version < trusted.newest and header.issued_at < trusted.issued_at
+    return is_older and header.kind == TIMESTAMP and header.generation == trusted.generation == trusted.root.generation
+
+
 def _check_generation(trusted: Trusted, header: Header) -> None:
     expected = trusted.root.generation
     if header.generation < expected:
