@@ -18,6 +18,7 @@ from policy.model import Card
 from sync import documents
 from sync.documents import Documents
 from sync.faults import CacheFault
+from sync.sqlite_errors import is_damage
 from sync.wire.card_key import SiteKey
 from sync.wire.card_row import COLUMNS, DIGEST_MODULUS, CardRow, mark_of, row_digest, to_card
 
@@ -59,20 +60,6 @@ class Gathered:
     card: Card | None = None
     info: CacheInfo | None = None
     documents: Documents | None = None
-
-
-# Primary result codes (sqlite.org/rescode.html) that tell of the disk or of a lock and not of the file: nothing is set aside for them.
-_REFUSALS: Final = {
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-}
 
 
 class CacheRefused(CacheFault):
@@ -291,7 +278,7 @@ def _documents_digest(db: sqlite3.Connection) -> int:
 
 
 def _damaged(path: Path, error: Exception) -> CacheFault:
-    refused = getattr(error, "sqlite_errorcode", 0) & 0xFF in _REFUSALS and not _is_gone(path)
+    refused = not is_damage(error) and not _is_gone(path)
     return CacheRefused(f"{path}: {error}") if refused else CacheFault(f"{path}: {error}")
 
 

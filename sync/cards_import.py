@@ -38,7 +38,7 @@ def import_cards(
     """
     with current.importing(state_dir):
         with current.changing(state_dir):
-            version = _next_version(state_dir)
+            version = current.next_version(state_dir)
         staged = state_dir / "import.db"
         try:
             _discard(staged)
@@ -54,14 +54,6 @@ def import_cards(
         with current.changing(state_dir):
             current.switch(state_dir, target.name, version)
     return describe(target)
-
-
-def _next_version(state_dir: Path) -> int:
-    """One more than the last version ever given, even when `current` was lost: an event names the version it was decided on."""
-    try:
-        return current.read(state_dir).version + 1
-    except CacheFault:
-        return current.rebuild(state_dir).version + 1
 
 
 def _reported(lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:

@@ -72,6 +72,11 @@ def stamp(state_dir: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
+def next_version(state_dir: Path) -> int:
+    """Return one more than the last version ever given, even when `current` was lost: an event names the version it was decided on."""
+    return _read_or_none(state_dir).version + 1
+
+
 def switch(state_dir: Path, name: str, version: int) -> None:
     """Let the finished cache file `name` serve from now on, and take away what is older than the former one."""
     before = _read_or_none(state_dir)

@@ -19,7 +19,6 @@ from policy.model import Usage
 from sync import journal_file, log_check, salvage
 from sync.faults import JournalFault, JournalFull
 from sync.group_commit import GroupCommit
-from sync.journal_errors import is_ambiguous, is_damage, is_full
 from sync.journal_reading import (
     FACTS_SETTLED,
     NAME,
@@ -36,6 +35,7 @@ from sync.journal_reading import (
 from sync.log_check import LogState
 from sync.ring import Ring, Waiting
 from sync.servings import Boot, Servings
+from sync.sqlite_errors import is_ambiguous, is_damage, is_full
 from sync.wire.event import (
     GENESIS,
     Event,

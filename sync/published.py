@@ -135,7 +135,7 @@ class PublishedCache:
             _make_live(raw)
             with current.importing(self._state_dir):
                 with current.changing(self._state_dir):
-                    number = _next_number(self._state_dir)
+                    number = current.next_version(self._state_dir)
                 target = self._state_dir / f"cache-{number}.db"
                 before_switch()
                 move_file(raw, target)
@@ -258,11 +258,3 @@ def _is_wal(path: Path) -> bool:
             return file.read(20)[18:] == b"\2\2"
     except OSError:
         return False
-
-
-def _next_number(state_dir: Path) -> int:
-    """One more than the number ever given to a cache file, even when `current` was lost."""
-    try:
-        return current.read(state_dir).version + 1
-    except CacheFault:
-        return current.rebuild(state_dir).version + 1

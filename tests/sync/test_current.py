@@ -67,3 +67,11 @@ def test_only_one_changes_it_at_a_time(tmp_path: Path) -> None:
         order.append("first")
     waiting.join()
     assert order == ["first", "second"]
+
+
+def test_a_version_is_never_given_twice_even_when_current_was_lost(tmp_path: Path) -> None:
+    """The next one follows the last that any file bears, one set aside included."""
+    (tmp_path / "cache-4.db").touch()
+    (tmp_path / "damaged-cache-6.db").touch()
+    (tmp_path / "current").write_text("no JSON")
+    assert current.next_version(tmp_path) == 7

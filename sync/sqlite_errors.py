@@ -1,4 +1,4 @@
-"""What an error of the journal's file tells of: a full disk, a damaged file, or a disk or lock that refuses for now."""
+"""What an error of a database file tells of: a full disk, a damaged file, or a disk or lock that refuses for now."""
 
 import errno
 import sqlite3

@@ -1,11 +1,11 @@
-"""What SQLite's and the system's errors tell of the journal's file."""
+"""What SQLite's and the system's errors tell of a database file."""
 
 import errno
 import sqlite3
 
 import pytest
 
-from sync.journal_errors import is_ambiguous, is_damage, is_full
+from sync.sqlite_errors import is_ambiguous, is_damage, is_full
 
 
 def sqlite_error(code: int) -> sqlite3.Error:
