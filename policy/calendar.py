@@ -18,6 +18,7 @@ from dateutil.easter import easter
 
 from policy.fault import Fault, Faulty, told
 
+KEYS: Final = ("school_days", "breaks", "special_days", "class_days")
 MAX_BREAK_DAYS: Final = 200  # twice the summer; a longer one is a mistyped year
 
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -122,16 +123,19 @@ def parse_calendar(table: Mapping[str, object]) -> Calendar:
     - `school_days`: weekdays with lessons, `mon` to `sun`; Monday to Friday if left out.
     - `breaks`: `"2026-10-19..2026-10-25"`, both days included, or one day as text or as a TOML date; none overlap.
     - `special_days`: a table of date = day type.
+    - `class_days`: the days of single classes, as `parse_class_days` takes them.
     """
-    faults = [
-        Fault((key,), "an unknown key", "school_days, breaks or special_days")
-        for key in table
-        if key not in {"school_days", "breaks", "special_days"}
-    ]
+    faults = [Fault((key,), "an unknown key", f"one of {', '.join(KEYS)}") for key in table if key not in KEYS]
+    class_days: Mapping[tuple[date, str], DayType] = {}
+    try:
+        class_days = parse_class_days(table.get("class_days", []))
+    except Faulty as faulty:
+        faults.extend(fault.under("class_days") for fault in faulty.faults)
     calendar = Calendar(
         school_weekdays=_school_weekdays(table.get("school_days", list(_WEEKDAYS[:5])), faults),
         breaks=_breaks(table.get("breaks", []), faults),
         special_days=_special_days(table.get("special_days", {}), faults),
+        class_days=class_days,
     )
     if faults:
         raise Faulty(faults)
@@ -139,9 +143,9 @@ def parse_calendar(table: Mapping[str, object]) -> Calendar:
 
 
 def parse_class_days(value: object) -> Mapping[tuple[date, str], DayType]:
-    """Read the days of single classes as the registry publishes them; raises Faulty with all that is wrong.
+    """Read the days of single classes, of a host's file or as the registry publishes them; raises Faulty with all that is wrong.
 
-    A list of `{"class": "5b", "day": "2026-12-18", "day_type": "trip"}`.
+    A list of `{"class": "5b", "day": "2026-12-18", "day_type": "trip"}`; the day may be a TOML date.
     """
     if not isinstance(value, list):
         raise Faulty([Fault((), told(value), "a list of days of classes")])

@@ -6,7 +6,7 @@ service that this host cannot read must not take the others along.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -69,8 +69,7 @@ def _rules(value: object, before: Documents, faults: list[str]) -> Mapping[str, 
 def _calendar(value: object) -> Calendar:
     given = _table(value)
     school = parse_calendar(_table(given.get("table", {})))
-    class_days = parse_class_days(given.get("class_days", []))
-    return Calendar(school.school_weekdays, school.breaks, school.special_days, class_days)
+    return replace(school, class_days=parse_class_days(given.get("class_days", [])))
 
 
 def _zone(value: object) -> ZoneInfo:

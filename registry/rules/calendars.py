@@ -36,6 +36,8 @@ def draft(school: School, table: object, *, actor: str, now: datetime) -> Calend
     """Keep a new version of the calendar. Raises `policy.fault.Faulty` with all that is wrong, each by its key."""
     if not isinstance(table, Mapping):
         raise Faulty([Fault((), told(table), "a table of a calendar's keys")])
+    if "class_days" in table:
+        raise Faulty([Fault(("class_days",), "days of classes", "none here: they have a page of their own")])
     parse_calendar(table)
     School.objects.select_for_update().get(pk=school.pk)  # two drafts at once: one number each
     newest = CalendarVersion.objects.filter(school=school).aggregate(number=Max("number"))["number"] or 0

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.calendar import (
+    KEYS,
     MAX_BREAK_DAYS,
     Calendar,
     DateRange,
@@ -144,6 +145,7 @@ def test_a_calendar_table_of_a_host_file_is_read() -> None:
         school_days = ["mon", "tue", "wed", "thu"]
         breaks = ["2026-12-21..2027-01-10", 2026-11-02, "2026-10-19..2026-10-25", "2026-11-03"]
         special_days = { "2027-02-23" = "trip", 2026-12-19 = "school_day" }
+        class_days = [{ class = "5b", day = 2026-12-18, day_type = "trip" }]
     """)
     assert parse_calendar(table) == Calendar(
         school_weekdays=frozenset({0, 1, 2, 3}),
@@ -154,6 +156,7 @@ def test_a_calendar_table_of_a_host_file_is_read() -> None:
             DateRange(date(2026, 12, 21), date(2027, 1, 10)),
         ),
         special_days=((date(2026, 12, 19), DayType.SCHOOL_DAY), (date(2027, 2, 23), DayType.TRIP)),
+        class_days={(date(2026, 12, 18), "5b"): DayType.TRIP},
     )
 
 
@@ -201,10 +204,12 @@ def test_all_faults_are_told_at_once() -> None:
             "school_days": ["mon", "mon", "sunday", ["tue"]],
             "breaks": "2026-10-19..2026-10-25",
             "special_days": {"19.12.2026": "trip", "2026-12-19": "party", "2026-12-20": ["trip"]},
+            "class_days": [{"class": "5b", "day": "18.12.2026", "day_type": "trip"}],
         },
     )
     assert [path for path, _ in faults] == [
         ("holidays",),
+        ("class_days", 0),
         ("school_days", 1),
         ("school_days", 2),
         ("school_days", 3),
@@ -229,7 +234,7 @@ def test_a_value_of_a_wrong_type_is_a_fault(table: dict[str, object]) -> None:
 )
 def test_any_value_is_a_calendar_or_faulty(value: object) -> None:
     """Whatever stands behind a key, the outcome is a calendar or Faulty, nothing else."""
-    for key in ("school_days", "breaks", "special_days"):
+    for key in KEYS:
         try:
             parse_calendar({key: value})
         except Faulty as faulty:

@@ -26,7 +26,7 @@ def test_a_calendar_is_published_to_hosts(school: School) -> None:
         calendars.publish(draft, actor="it", now=NOON)
 
 
-@pytest.mark.parametrize("table", [{"breaks": ["soon"]}, {"holidays": []}, ["mon"], None])
+@pytest.mark.parametrize("table", [{"breaks": ["soon"]}, {"holidays": []}, {"class_days": []}, ["mon"], None])
 def test_faults_are_told_and_nothing_is_kept(school: School, table: object) -> None:
     """As in a host's file."""
     with pytest.raises(Faulty):
