@@ -45,12 +45,14 @@ def perform(arguments: argparse.Namespace) -> int:
     try:
         reader = _reader(config, arguments.reader)
         uid = parse_hex(arguments.uid)
-        at = parse_moment("--at", arguments.at, config.host.timezone)
+        act_as_owner(config.host.state_dir)
+        gathered = look_up(config.host.state_dir, site_key.load(config.host.state_dir), uid)
+        told = gathered.documents
+        at = parse_moment("--at", arguments.at, (told.zone if told else None) or config.host.timezone)
     except (UidError, ValueError) as error:
         print(f"viipe explain: {error}", file=sys.stderr)
         return os.EX_USAGE
-    act_as_owner(config.host.state_dir)
-    decision, whose = _decided(config, reader, uid, at)
+    decision, whose = _decided(config, reader, uid, at, gathered)
     print(json.dumps(_as_table(decision, whose), ensure_ascii=False) if arguments.json else _as_text(decision, whose))
     return 0
 
@@ -62,9 +64,9 @@ def _reader(config: HostConfig, name: str) -> ReaderConfig:
     raise ValueError(f"--reader: found {name}, expected one of {', '.join(each.name for each in config.readers)}")
 
 
-def _decided(config: HostConfig, reader: ReaderConfig, uid: bytes, at: datetime | None) -> tuple[Decision, str]:
-    state_dir = config.host.state_dir
-    gathered = look_up(state_dir, site_key.load(state_dir), uid)
+def _decided(
+    config: HostConfig, reader: ReaderConfig, uid: bytes, at: datetime | None, gathered: Gathered
+) -> tuple[Decision, str]:
     given = basis(gathered, reader.service, build.settings(config, {}), _facts(config))
     info = gathered.info
     run = replace(boot(), boot_id="") if at else boot()  # another moment is no moment of this run of the machine
