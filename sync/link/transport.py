@@ -162,7 +162,7 @@ class Transport:
     def _answered(self, method: str, path: str, body: bytes, silence_s: float) -> BaseHTTPResponse:
         with self.telling():
             connection = self._connection
-            if connection is not None:
+            if connection is not None and connection.sock is not None:
                 try:
                     return self._exchange(connection, method, path, body, silence_s)
                 except (http.client.RemoteDisconnected, ConnectionError, ProtocolError):
@@ -183,7 +183,13 @@ class Transport:
             self._connection = connection
         if self._was_cut:
             raise ConnectionAbortedError("stopped")
+        connection.auto_open = 0  # closed by another thread it stays closed: what it opened anew nobody would close
         connection.connect()
+        with self._lock:
+            is_ours = self._connection is connection
+        if not is_ours:
+            connection.close()
+            raise ConnectionAbortedError("stopped")
         return connection
 
     def _exchange(

@@ -248,7 +248,7 @@ def test_a_hundred_unplugs_leave_nothing_behind(line: SerialLine, listen: Callab
         if turn == 20:
             before, before_kib = held(), resident_kib()
     assert before is not None
-    assert is_no_more(held(), before)
+    assert is_no_more(before)
     assert resident_kib() - before_kib < 2_000
     assert (heard.count("lost"), heard.count("back"), len(heard.taps)) == (100, 100, 5)
 

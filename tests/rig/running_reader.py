@@ -112,9 +112,14 @@ def held() -> tuple[int, int]:
     return threads, descriptors
 
 
-def is_no_more(after: tuple[int, int], before: tuple[int, int]) -> bool:
-    """Whether neither threads nor descriptors became more; an earlier test's last thread may have ended meanwhile."""
-    return after[0] <= before[0] and after[1] <= before[1]
+def is_no_more(before: tuple[int, int]) -> bool:
+    """Whether neither threads nor descriptors became more, once what was told to end has ended."""
+    until_s = time.monotonic() + STOP_S
+    while any(now > then for now, then in zip(held(), before, strict=True)):
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def resident_kib() -> int:

@@ -1,5 +1,6 @@
 """HTTP to one registry: every bound, every kind of bad answer."""
 
+import http.client
 import socket
 import threading
 import time
@@ -166,6 +167,16 @@ def test_a_refusal_says_what_the_registry_said() -> None:
         transport.close()
     assert (caught.value.status, caught.value.code) == (401, "bad_signature")
     assert caught.value.date is not None
+
+
+def test_a_connection_that_another_thread_closed_stays_closed() -> None:
+    """It is not opened anew behind the back of whoever closed it: nobody would close that one."""
+    with SmallRegistry() as registry:
+        transport = Transport(f"http://127.0.0.1:{registry.port}")
+        connection = transport._connected(1)
+        transport.close()
+        with pytest.raises(http.client.NotConnected):
+            transport._exchange(connection, "GET", "/", b"", 1)
 
 
 def test_a_wait_can_be_ended_from_another_thread() -> None:
