@@ -27,6 +27,7 @@ BENCHES: Final = {
     "ingest": "ingest",
     "claims": "claims",
     "drivers": "drivers",
+    "mutations": "mutations",
 }
 FOLDER: Final = Path("var/bench")
 

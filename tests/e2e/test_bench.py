@@ -61,3 +61,9 @@ def test_a_figure_says_by_how_much_its_goal_was_missed(value: float, goal: float
 def test_percentiles_are_values_that_were_measured(percent: float, expected: int) -> None:
     """By the nearest rank: the least value that so many per cent of all do not exceed."""
     assert percentile([4, 1, 3, 2], percent) == expected
+
+
+def test_mutated_documents_are_counted(tmp_path: Path) -> None:
+    """None of them is taken; how many were tried is said."""
+    figures = {each["what"]: each for each in _bench(tmp_path, "mutations", "--taps", "200")}
+    assert figures["of 200 mutated documents taken"]["value"] == 0
