@@ -22,6 +22,7 @@ from sync.wire.faults import Frozen, Mixed, Rollback, UnknownKey, WrongAudience
 from sync.wire.root import Root
 
 SLACK: Final = timedelta(minutes=5)  # documents are made by several tasks, and a registry's clock is set right at times
+OVERTAKEN_WITHIN: Final = timedelta(seconds=30)  # two beats of a stream: no line is longer on its way
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_STATE: Final = "0" * 64
 _NAMES: Final = frozenset({"audience", "digest", "generation", "issued_at", "newest", "version"})
@@ -103,11 +104,12 @@ def admit(trusted: Trusted, header: Header, now: datetime, *, nonce: str | None 
 
 
 def is_overtaken(trusted: Trusted, header: Header) -> bool:
-    """Tell whether a verified timestamp of a stream was made before what an answer beside the stream has brought since.
+    """Tell whether a verified timestamp of a stream was made just before what an answer beside the stream has brought since.
 
-    It says nothing any more, and is no attack: whoever sends old ones again is found out by the silence of new ones.
+    It says nothing any more, and is no attack; one that is older than any line can be late is a rollback.
     """
-    is_older = header.version < trusted.newest and header.issued_at < trusted.issued_at
+    late = trusted.issued_at - header.issued_at
+    is_older = header.version < trusted.newest and timedelta() < late <= OVERTAKEN_WITHIN
     return is_older and header.kind == TIMESTAMP and header.generation == trusted.generation == trusted.root.generation
 
 

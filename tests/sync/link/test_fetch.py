@@ -15,7 +15,7 @@ from sync.cache import CardCache
 from sync.durable import replace_file
 from sync.link import identity
 from sync.link.link import Link
-from sync.wire import stream, times
+from sync.wire import stream, times, trust
 from sync.wire.document import TIMESTAMP
 from sync.wire.keys import SigningKey
 from tests.rig.faulty_proxy import Fault, FaultyProxy
@@ -145,7 +145,8 @@ def test_rollback_attack_an_older_timestamp(host: Path, registry: SmallRegistry)
     """A timestamp of an older state is no news."""
     with running(host, registry.url) as link:
         until(lambda: in_step(link, registry))
-        old = registry.timestamp()
+        at = times.cut(registry.now() - 2 * trust.OVERTAKEN_WITHIN)
+        old = registry.timestamp(issued_at=at, expires_at=at + timedelta(days=1))
         registry.put()
         until(lambda: in_step(link, registry))
         registry.tell(stream.to_line(stream.TimestampLine(old)))

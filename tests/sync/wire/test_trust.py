@@ -352,10 +352,15 @@ def test_a_root_of_the_same_generation_changes_nothing_else() -> None:
 
 
 def test_a_timestamp_that_was_overtaken_is_passed_over() -> None:
-    """Made before what an answer beside the stream has brought: it says nothing. Made after it, it is a rollback."""
+    """Made just before what an answer beside the stream has brought: it says nothing. Made after it, or long before, it is a rollback."""
     host = fed(5)
     host.take(SITE.timestamp(8, issued_at=NOW))
     header = document.read_envelope(BytesIO(SITE.timestamp(7, issued_at=NOW - timedelta(milliseconds=1))).read).header
     assert trust.is_overtaken(host.trusted, header)
-    for later in (SITE.timestamp(7, issued_at=NOW), SITE.timestamp(8, issued_at=NOW - timedelta(seconds=1))):
+    longer_ago = NOW - trust.OVERTAKEN_WITHIN - timedelta(milliseconds=1)
+    for later in (
+        SITE.timestamp(7, issued_at=NOW),
+        SITE.timestamp(8, issued_at=NOW - timedelta(seconds=1)),
+        SITE.timestamp(7, issued_at=longer_ago),
+    ):
         assert not trust.is_overtaken(host.trusted, document.read_envelope(BytesIO(later).read).header)
