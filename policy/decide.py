@@ -10,7 +10,20 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from policy.hours import Window, is_open
-from policy.model import Card, Check, Circumstances, ClockTrust, Decision, Direction, Quota, State, Tap, Usage, Verdict
+from policy.model import (
+    Card,
+    Check,
+    Circumstances,
+    ClockTrust,
+    Credit,
+    Decision,
+    Direction,
+    Quota,
+    State,
+    Tap,
+    Usage,
+    Verdict,
+)
 from policy.reasons import Flag, Reason
 from policy.rule import Exit, Fallback, PoolCard, Rule, Second
 from policy.uid import is_random
@@ -54,9 +67,27 @@ def asks_quota(decision: Decision, card: Card | None, rule: Rule, now: Circumsta
     """Whether the registry is to be asked before this answer stands: it would be a serving within a limit of so many a day.
 
     Whoever is refused anyway, or was served beyond the limit here already, costs no question; neither does a day that is not sure.
+    But whatever is to be paid from an account is asked about, on whichever day (V6.5).
     """
+    if rule.prepaid and decision.price_cents:
+        return True
     is_limited = card is not None and rule.limit(card.kind) is not None
     return is_limited and decision.reason is Reason.OK and now.clock is not ClockTrust.WRONG
+
+
+class Prices(NamedTuple):
+    """What is to be held on the holder's account: within the day's limit, and beyond it. None: it cannot come to that."""
+
+    cents: int | None
+    second_cents: int | None
+
+
+def prices_asked(decision: Decision, card: Card, rule: Rule) -> Prices | None:
+    """Return the prices of a serving that `asks_quota` says is to be asked about; None where nothing is paid from an account (V6.5)."""
+    first = None if decision.reason is Reason.ALREADY_TODAY else rule.price(card.groups)
+    is_charged_second = rule.second is Second.CHARGE
+    second = None if rule.second is Second.DENY else rule.price(card.groups, is_charged_second=is_charged_second)
+    return Prices(first, second) if rule.prepaid and (first or second) else None
 
 
 def _trail(case: Case) -> tuple[Check, ...]:
@@ -224,6 +255,47 @@ def _quota_seen(case: Case) -> str:
     return case.now.quota
 
 
+def _credit_refusal(case: Case) -> Reason | None:
+    """V6.5: never below zero while the registry can be asked; else within what the host may charge by itself.
+
+    A substitute that is lent to nobody has no account yet: the one who is asked sees the pupil (DOMAIN.md trap 10). Beyond the allowance
+    nobody is told that the account is empty, which is not known.
+    """
+    price_cents = _price_cents(case)
+    if not (case.rule.prepaid and price_cents) or case.held.state is State.POOL:
+        return None
+    if case.now.credit is Credit.UNKNOWN:
+        spent_cents = case.usage.spent_today_cents + price_cents
+        return Reason.QUOTA_UNKNOWN if spent_cents > case.rule.offline_allowance_cents else None
+    return None if _is_held(case, price_cents) else Reason.NO_CREDIT
+
+
+def _is_held(case: Case, price_cents: int) -> bool:
+    """Whether the price is set aside for this serving. An answer that was not asked for yet refuses nobody who can have an account.
+
+    Where another tap at this host has used up the day since the registry was asked, what is held is the first serving's price.
+    """
+    credit, rule = case.now.credit, case.rule
+    if case.held.person is None or credit is Credit.TOO_LITTLE:
+        return False
+    is_charged_second = rule.second is Second.CHARGE and case.now.quota is Quota.USED_UP
+    held_cents = rule.price(case.held.groups, is_charged_second=is_charged_second)
+    return credit is Credit.NOT_ASKED or price_cents <= held_cents
+
+
+def _credit_seen(case: Case) -> str:
+    rule, credit = case.rule, case.now.credit
+    if not rule.prepaid:
+        return "paid by no account"
+    price = f"price {_price_cents(case)} cents"
+    if case.held.person is None:
+        return f"{price}, no person with an account"
+    if credit in {Credit.HELD, Credit.TOO_LITTLE}:
+        return f"{price}, account {credit}"
+    spent = f"{case.usage.spent_today_cents} of {rule.offline_allowance_cents} cents"
+    return f"{price}, account {credit}, charged today without the registry {spent}"
+
+
 CHECKS: Final = (
     Question("uid", _uid_refusal, _uid_seen),
     Question("known", _known_refusal, _known_seen),
@@ -238,6 +310,7 @@ CHECKS: Final = (
     Question("repeat", _repeat_refusal, _repeat_seen),
     Question("per_day", _per_day_refusal, _per_day_seen),
     Question("quota", _quota_refusal, _quota_seen),
+    Question("credit", _credit_refusal, _credit_seen),
 )
 
 
@@ -269,19 +342,27 @@ def _settled(case: Case, refusals: list[Reason]) -> Decision:
     """Turn the refusals into the answer: the sternest speaks, the first of them where several are as stern."""
     flags, trail = _standing_flags(case), partial(_trail, case)
     if not refusals:
-        return Decision(Verdict.GRANT, Reason.OK, flags, trail, _price_cents(case))
+        return Decision(Verdict.GRANT, Reason.OK, (*flags, *_charging_flags(case)), trail, _price_cents(case))
     reason = max(refusals, key=lambda refusal: _STERNNESS[_meaning(case.rule, refusal)])
     verdict = _meaning(case.rule, reason)
     if verdict is Verdict.GRANT:
-        price_cents = _price_cents(case, is_charged_second=case.rule.second is Second.CHARGE)
-        return Decision(verdict, reason, (_SECOND_FLAGS[case.rule.second], *flags), trail, price_cents)
+        flags = (_SECOND_FLAGS[case.rule.second], *flags, *_charging_flags(case))
+        return Decision(verdict, reason, flags, trail, _price_cents(case))
     if case.tap.direction is Direction.OUT and case.rule.exit is Exit.GRANT_AND_FLAG:
         return Decision(Verdict.GRANT, reason, (Flag.EXIT_GRANTED, *flags), trail)
     return Decision(verdict, reason, flags, trail)
 
 
-def _price_cents(case: Case, *, is_charged_second: bool = False) -> int:
-    return case.rule.price(case.held.groups, is_charged_second=is_charged_second)
+def _price_cents(case: Case) -> int:
+    """Tell what the serving costs: within the limit, or beyond it where that is charged."""
+    is_second = _per_day_refusal(case) is not None or _quota_refusal(case) is Reason.ALREADY_TODAY
+    return case.rule.price(case.held.groups, is_charged_second=is_second and case.rule.second is Second.CHARGE)
+
+
+def _charging_flags(case: Case) -> tuple[Flag, ...]:
+    """Say where an account was charged that nobody could be asked about: it may be below zero now (V6.5)."""
+    is_offline = case.rule.prepaid and case.now.credit is Credit.UNKNOWN and _price_cents(case) > 0
+    return (Flag.CHARGED_OFFLINE,) if is_offline else ()
 
 
 _STERNNESS: Final = {Verdict.GRANT: 0, Verdict.ASK: 1, Verdict.DENY: 2}

@@ -88,10 +88,14 @@ class Tap:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the journal says of the card's holder at this service: servings on this service day, seconds since the last one."""
+    """What the journal says of the card's holder at this service: servings on this service day, seconds since the last one.
+
+    `spent_today_cents` is what was charged here that day while nobody could be asked what the account holds (V6.5).
+    """
 
     served_today: int = 0
     last_served_s_ago: float | None = None
+    spent_today_cents: int = 0
 
 
 class ClockTrust(StrEnum):
@@ -111,6 +115,15 @@ class Quota(StrEnum):
     UNKNOWN = "unknown"  # it did not answer in time
 
 
+class Credit(StrEnum):
+    """What the registry said of the holder's prepaid account, for the price of this serving (V6.5). Nobody else answers for money."""
+
+    NOT_ASKED = "not asked"
+    HELD = "held"  # the price is set aside until the serving is told
+    TOO_LITTLE = "too little"
+    UNKNOWN = "unknown"  # it did not answer in time, or there is none
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """All that a decision depends on beside card, rule and usage.
@@ -126,6 +139,7 @@ class Circumstances:
     disk_ok: bool = True
     data_age_h: float | None = None
     quota: Quota = Quota.NOT_ASKED
+    credit: Credit = Credit.NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     CLOCK_UNTRUSTED = "clock_untrusted"
     DATA_STALE = "data_stale"
     DISK_FAILED = "disk_failed"
+    NO_CREDIT = "no_credit"
 
 
 class Flag(StrEnum):
@@ -37,6 +38,7 @@ class Flag(StrEnum):
     DATA_STALE = "data_stale"
     QUOTA_UNKNOWN = "quota_unknown"  # nobody could be asked whether the day's limit is used up at another till
     NOT_DURABLE = "not_durable"
+    CHARGED_OFFLINE = "charged_offline"  # on the host's own allowance: nobody could be asked what the account holds
 
 
 # The phrases in English, which are the message ids of the catalogues in policy/locale. Short: they are read from three metres.
@@ -58,4 +60,5 @@ PHRASES: dict[Reason, str] = {
     Reason.CLOCK_UNTRUSTED: "The clock is wrong: call the staff",
     Reason.DATA_STALE: "Card data too old: call the staff",
     Reason.DISK_FAILED: "Storage fault: call the staff",
+    Reason.NO_CREDIT: "Not enough money on the account",
 }

@@ -14,7 +14,7 @@ from typing import Final
 from policy.calendar import Calendar, day_type
 from policy.decide import decide
 from policy.holder import holder_of
-from policy.model import Card, Circumstances, ClockTrust, Direction, Kind, Quota, State, Tap, Usage, Verdict
+from policy.model import Card, Circumstances, ClockTrust, Credit, Direction, Kind, Quota, State, Tap, Usage, Verdict
 from policy.reasons import Flag, Reason
 from policy.rule import Rule
 
@@ -150,6 +150,8 @@ def _replayed(  # noqa: PLR0913  what a tap is decided on, and whether it is to 
     decision = decide(tapped.tap, card, rule, served.usage(key, tapped.at), now)
     if decision.counts:
         served.add(key, tapped.at)
+    if Flag.CHARGED_OFFLINE in decision.flags:
+        served.spend(key, decision.price_cents)
     answer = Answer(decision.verdict, decision.reason, frozenset(decision.flags), decision.price_cents)
     return Replayed(tapped, answer, card is not None and card.is_pupils)
 
@@ -162,6 +164,11 @@ class _Served:
     last_at: dict[_Key, datetime] = field(default_factory=dict)
     was_served: set[_Key] = field(default_factory=set)
     elsewhere: set[_Key] = field(default_factory=set)
+    spent_cents: dict[_Key, int] = field(default_factory=dict)
+
+    def spend(self, key: _Key, cents: int) -> None:
+        """Count what a host charged by itself."""
+        self.spent_cents[key] = self.spent_cents.get(key, 0) + cents
 
     def add(self, key: _Key, at: datetime, count: int = 1, *, was_so: bool = False) -> None:
         """Count a serving, or take one back. `was_so`: it really happened."""
@@ -185,7 +192,8 @@ class _Served:
         """Return what the holder had that day, and how long ago the last was, that day or the day before."""
         last = self.last_at.get(key) or self.last_at.get((key[0] - _A_DAY, *key[1:]))
         ago = None if last is None else (at - last).total_seconds()
-        return Usage(max(0, self.counts.get(key, 0)) + (key in self.elsewhere), ago)
+        served = max(0, self.counts.get(key, 0)) + (key in self.elsewhere)
+        return Usage(served, ago, self.spent_cents.get(key, 0))
 
 
 _STATES: Final[Mapping[str, State]] = {Reason.CLOSED: State.CLOSED, Reason.LEFT: State.LEFT}
@@ -221,4 +229,12 @@ def _circumstances(tapped: Tapped, card: Card | None, zone: tzinfo, calendar: Ca
         disk_ok=Flag.NOT_DURABLE not in flags,
         data_age_h=inf if Flag.DATA_STALE in flags else None,
         quota=Quota.UNKNOWN if Flag.QUOTA_UNKNOWN in flags else Quota.NOT_ASKED,
+        credit=_credit(tapped.then),
     )
+
+
+def _credit(then: Answer) -> Credit:
+    """Tell what was known of the account. Of one that was not asked about nothing is: it is taken to hold enough."""
+    if then.reason == Reason.QUOTA_UNKNOWN or {Flag.CHARGED_OFFLINE, Flag.QUOTA_UNKNOWN} & then.flags:
+        return Credit.UNKNOWN
+    return Credit.TOO_LITTLE if then.reason == Reason.NO_CREDIT else Credit.NOT_ASKED

@@ -57,7 +57,7 @@ class Fallback(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One service's rule; the keys are those of DESIGN.md §7, and the last four (docs/adr/0016).
+    """One service's rule; the keys are those of DESIGN.md §7, and the last six (docs/adr/0016, 0020).
 
     None in `kinds`, `groups`, `hours` and `per_day` is "no restriction". `version` is a digest of what the rule says: an event names it,
     so that the tap can be replayed. The order of keys, of the entries of a list and of an entry said twice is nothing that a rule says,
@@ -85,6 +85,8 @@ class Rule:
     second_price_cents: int | None = None
     slots: Mapping[str, Mapping[DayType, tuple[Window, ...]]] = field(default_factory=lambda: MappingProxyType({}))
     outside_slot: Fallback = Fallback.SERVE_AND_FLAG
+    prepaid: bool = False
+    offline_allowance_cents: int = 0
     version: str = ""
 
     def limit(self, kind: Kind) -> int | None:
@@ -104,8 +106,8 @@ class Rule:
 
     @property
     def counts(self) -> bool:
-        """Whether the rule asks how often and when its holder was served before: only then is usage read."""
-        return self.per_day is not None or bool(self.per_day_by_kind) or self.repeat_s > 0
+        """Whether the rule asks how often, when and for how much its holder was served before: only then is usage read."""
+        return self.per_day is not None or bool(self.per_day_by_kind) or self.repeat_s > 0 or self.prepaid
 
 
 # A canteen asks and serves where a door refuses: no child goes hungry for a fault of ours (DESIGN.md §2.4, DOMAIN.md trap 10).
@@ -128,6 +130,12 @@ def _whole(lowest: int, highest: int) -> Callable[[object, Path], int]:
         raise Faulty([Fault(path, told(value), f"a whole number from {lowest} to {highest}")])
 
     return parse
+
+
+def _yes_or_no(value: object, path: Path) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Faulty([Fault(path, told(value), "true or false")])
 
 
 def _list_of(parse_one: Callable[[object, Path], str]) -> Callable[[object, Path], frozenset[str]]:
@@ -250,6 +258,8 @@ _KEYS: Final[Mapping[str, Callable[[object, Path], object]]] = {
     "second_price_cents": _whole(0, _MOST_CENTS),
     "slots": _slots,
     "outside_slot": _choice(Fallback),
+    "prepaid": _yes_or_no,
+    "offline_allowance_cents": _whole(0, _MOST_CENTS),
 }
 KEYS: Final = tuple(_KEYS)
 

@@ -23,7 +23,7 @@ show the first three bytes (monkeyboard/Wiegand-Protocol-Library-for-Arduino#54,
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -124,6 +124,17 @@ def cut(form: UidForm, uid: bytes) -> PartialUid:
     """Give what a cut form would leave of this canonical UID: equal to `partial` of what such a reader says."""
     _require_cut(form)
     return PartialUid(form, _kept(form, uid))
+
+
+def completions(part: PartialUid) -> Iterator[bytes]:
+    """Give every UID of 4 bytes of which a cut form leaves this: at most 256. Longer UIDs have too many to be given."""
+    before = _FORMS[part.form].keeps[0]
+    lost_bytes = LENGTHS_BYTES[0] - len(part.kept)
+    for number in range(256**lost_bytes):
+        lost = number.to_bytes(lost_bytes, "big")
+        uid = lost[:before] + part.kept + lost[before:]
+        if uid[0] != CASCADE_TAG:
+            yield uid
 
 
 def lost_bits(form: UidForm, length: int) -> int:

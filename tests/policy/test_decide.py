@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.calendar import DayType
-from policy.decide import CHECKS, asks_quota, decide
+from policy.decide import CHECKS, Prices, asks_quota, decide, prices_asked
 from policy.hours import Window
 from policy.model import (
     Card,
     Circumstances,
     ClockTrust,
+    Credit,
     Decision,
     Direction,
     Kind,
@@ -167,6 +168,11 @@ def test_reason_data_stale() -> None:
 def test_reason_disk_failed() -> None:
     """A door grants nobody what is not on disk (DESIGN.md §2.4)."""
     assert _denied(Reason.DISK_FAILED, _answer(now=replace(NOON, disk_ok=False)))
+
+
+def test_reason_no_credit() -> None:
+    """V6.5: an account that does not hold the price pays nothing."""
+    assert _denied(Reason.NO_CREDIT, _answer(rule=COPIES, now=replace(NOON, credit=Credit.TOO_LITTLE)))
 
 
 def test_each_reason_has_a_test_of_its_name() -> None:
@@ -642,6 +648,10 @@ REFUSED: list[tuple[Reason, dict[str, Any]]] = [
     ),
     (Reason.DISK_FAILED, {"now": replace(NOON, disk_ok=False)}),
     (Reason.QUOTA_UNKNOWN, {"rule": Rule("door", **DENYING), "now": replace(NOON, quota=Quota.UNKNOWN)}),
+    (
+        Reason.NO_CREDIT,
+        {"rule": Rule("door", price_cents=5, prepaid=True), "now": replace(NOON, credit=Credit.TOO_LITTLE)},
+    ),
 ]
 
 
@@ -713,6 +723,7 @@ def test_the_order_of_the_checks_is_fixed() -> None:
         "repeat",
         "per_day",
         "quota",
+        "credit",
     ]
 
 
@@ -741,6 +752,7 @@ def test_a_trail_tells_what_each_check_saw() -> None:
         "served 7200 s ago, repeat window 60 s",
         "served 2 times today, limit 3",
         "not asked",
+        "paid by no account",
     ]
 
 
@@ -861,6 +873,118 @@ def test_a_second_serving_that_is_only_flagged_costs_what_the_first_does() -> No
     assert _answer(rule=replace(PRICED, second_price_cents=None, price_cents=50), usage=Usage(1)).price_cents == 50
 
 
+# What an account pays (V6.5)
+
+COPIES = Rule("copies", price_cents=30, prepaid=True, offline_allowance_cents=60)
+CANTEEN = replace(PRICED, prepaid=True, offline_allowance_cents=180)
+HELD = replace(NOON, credit=Credit.HELD)
+CUT_OFF = replace(NOON, quota=Quota.UNKNOWN, credit=Credit.UNKNOWN)
+
+
+def test_V6_5_a_price_that_is_held_is_charged() -> None:
+    """The registry has set it aside: granted, with the price and without a flag."""
+    assert _answer(rule=COPIES, now=HELD) == Decision(Verdict.GRANT, Reason.OK, (), price_cents=30)
+
+
+@pytest.mark.parametrize(("spent_cents", "is_granted"), [(0, True), (30, True), (31, False), (60, False)])
+def test_V6_5_cut_off_a_host_charges_its_own_allowance_and_says_so(spent_cents: int, *, is_granted: bool) -> None:
+    """Up to so much a day; beyond it nobody is told that the account is empty, since nobody knows."""
+    decision = _answer(rule=COPIES, now=CUT_OFF, usage=Usage(spent_today_cents=spent_cents))
+    if is_granted:
+        flags = (Flag.QUOTA_UNKNOWN, Flag.CHARGED_OFFLINE)
+        assert decision == Decision(Verdict.GRANT, Reason.OK, flags, price_cents=30)
+    else:
+        assert _denied(Reason.QUOTA_UNKNOWN, decision)
+
+
+def test_V6_5_a_service_may_ask_its_staff_instead() -> None:
+    """`when_quota_unknown` says what comes after the allowance, and may refuse before it."""
+    broke = Usage(spent_today_cents=60)
+    asking = replace(COPIES, when_quota_unknown=Fallback.ASK_STAFF)
+    assert _answer(rule=asking, now=CUT_OFF, usage=broke).verdict is Verdict.ASK
+    assert _denied(Reason.QUOTA_UNKNOWN, _answer(rule=replace(COPIES, when_quota_unknown=Fallback.DENY), now=CUT_OFF))
+
+
+@pytest.mark.parametrize(
+    ("rule", "card"),
+    [
+        (replace(COPIES, prepaid=False), CARD),
+        (replace(COPIES, price_cents_by_group={"9a": 0}), CARD),
+        (COPIES, replace(POOL, state=State.POOL)),
+    ],
+    ids=["another payer", "free for the group", "not lent yet"],
+)
+def test_an_empty_account_refuses_only_what_it_is_to_pay(rule: Rule, card: Card) -> None:
+    """Where nothing is paid from it, or it is not known yet whose it is, the account has no say."""
+    decision = _answer(rule=rule, card=card, now=replace(NOON, credit=Credit.TOO_LITTLE))
+    assert decision.reason in {Reason.OK, Reason.POOL_CARD_NOT_LENT}
+
+
+def test_a_card_of_nobody_has_no_account() -> None:
+    """A visitor's card without a person pays nothing, whatever was answered."""
+    visitor = replace(CARD, person=None, kind=Kind.VISITOR)
+    decision = _answer(rule=COPIES, card=visitor)
+    assert _denied(Reason.NO_CREDIT, decision)
+    assert decision.trail[-1].saw == "price 30 cents, no person with an account"
+
+
+def test_a_second_lunch_is_paid_from_the_account_at_its_own_price() -> None:
+    """What is held is the price of what the registry promised: the first lunch, or the one beyond the limit."""
+    second = replace(HELD, quota=Quota.USED_UP)
+    flags = (Flag.SECOND_CHARGED,)
+    assert _answer(rule=CANTEEN, now=second) == Decision(Verdict.GRANT, Reason.ALREADY_TODAY, flags, price_cents=180)
+    assert _denied(Reason.NO_CREDIT, _answer(rule=CANTEEN, now=replace(second, credit=Credit.TOO_LITTLE)))
+    cut_off = _answer(rule=CANTEEN, now=CUT_OFF, usage=Usage(1))
+    assert cut_off.flags == (Flag.SECOND_CHARGED, Flag.QUOTA_UNKNOWN, Flag.CHARGED_OFFLINE)
+
+
+def test_what_was_held_for_a_first_lunch_pays_no_second() -> None:
+    """Another tap of the same holder came between the question and the record: what is held does not cover it."""
+    first = replace(HELD, quota=Quota.FREE)
+    assert _answer(rule=CANTEEN, now=first).price_cents == 0
+    assert _denied(Reason.NO_CREDIT, _answer(rule=CANTEEN, now=first, usage=Usage(1)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "usage", "prices"),
+    [
+        (COPIES, FRESH, Prices(30, None)),
+        (CANTEEN, FRESH, Prices(0, 180)),
+        (CANTEEN, Usage(1), Prices(None, 180)),
+        (replace(CANTEEN, second=Second.FLAG, price_cents=50), FRESH, Prices(50, 50)),
+        (replace(CANTEEN, second=Second.DENY), FRESH, None),
+        (replace(CANTEEN, prepaid=False), FRESH, None),
+    ],
+)
+def test_the_registry_is_asked_for_what_may_have_to_be_paid(rule: Rule, usage: Usage, prices: Prices | None) -> None:
+    """The first serving's price while it may be the first, the second's where that is served."""
+    decision = _answer(rule=rule, usage=usage)
+    assert prices_asked(decision, CARD, rule) == prices
+
+
+def test_a_price_is_asked_about_without_a_limit_and_on_any_day() -> None:
+    """Money knows no service day: also beyond the limit, and when the clock cannot be right."""
+    assert asks_quota(_answer(rule=COPIES), CARD, COPIES, NOON)
+    assert asks_quota(_answer(rule=CANTEEN, usage=Usage(1)), CARD, CANTEEN, NOON)
+    wrong = replace(NOON, clock=ClockTrust.WRONG)
+    assert asks_quota(_answer(rule=COPIES, now=wrong), CARD, COPIES, wrong)
+    refused = _answer(rule=COPIES, card=replace(CARD, state=State.CLOSED))
+    assert not asks_quota(refused, CARD, COPIES, NOON)
+
+
+@pytest.mark.parametrize(
+    ("now", "saw"),
+    [
+        (NOON, "price 30 cents, account not asked, charged today without the registry 30 of 60 cents"),
+        (HELD, "price 30 cents, account held"),
+        (CUT_OFF, "price 30 cents, account unknown, charged today without the registry 30 of 60 cents"),
+    ],
+)
+def test_a_trail_tells_what_was_known_of_the_account(now: Circumstances, saw: str) -> None:
+    """In cents, and never how much is on it."""
+    assert _answer(rule=COPIES, now=now, usage=Usage(spent_today_cents=30)).trail[-1].saw == saw
+
+
 # DOMAIN.md §3, line by line, by the example files of both schools
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -878,7 +1002,7 @@ def _asked_at(school: str, service: str, card: Card | None, **more: Any) -> Deci
 
 
 THG = [("thg", service) for service in ("door", "canteen", "library")]
-VIIMSI = [("viimsi", service) for service in ("canteen", "library", "cloakroom")]
+VIIMSI = [("viimsi", service) for service in ("canteen", "library", "cloakroom", "copies")]
 LATER = Usage(1, 3 * 3600.0)  # one lunch this morning
 
 
@@ -921,9 +1045,20 @@ def test_T11_the_thg_substitute_lends_no_book() -> None:
 
 @pytest.mark.parametrize(("school", "service"), VIIMSI)
 def test_V1_4_V6_4_the_viimsi_card_serves_everywhere(school: str, service: str) -> None:
-    """Eesti, ISIC and SEB cards are personal cards: lunch, library and cloakroom, as often as they come."""
-    assert _is_plain_grant(_asked_at(school, service, CARD))
-    assert _is_plain_grant(_asked_at(school, service, CARD, usage=LATER))
+    """Eesti, ISIC and SEB cards are personal cards: lunch, library and cloakroom, as often as they come; copies if they are paid."""
+    price_cents = 5 if service == "copies" else 0
+    for usage in (FRESH, LATER):
+        assert _asked_at(school, service, CARD, usage=usage) == Decision(
+            Verdict.GRANT, Reason.OK, price_cents=price_cents
+        )
+
+
+def test_V6_5_viimsi_copies_only_if_prepaid() -> None:
+    """DOMAIN.md §3: an account that does not hold the price pays nothing; cut off, a euro's worth of copies a day."""
+    assert _denied(Reason.NO_CREDIT, _asked_at("viimsi", "copies", CARD, now=replace(NOON, credit=Credit.TOO_LITTLE)))
+    for spent_cents, verdict in ((95, Verdict.GRANT), (96, Verdict.DENY)):
+        usage = Usage(spent_today_cents=spent_cents)
+        assert _asked_at("viimsi", "copies", CARD, now=CUT_OFF, usage=usage).verdict is verdict
 
 
 REFUSED_CARDS = {
@@ -1010,8 +1145,12 @@ RULES = st.builds(
         st.sampled_from(["9a", "9b"]), st.dictionaries(st.sampled_from(DayType), WINDOW_LISTS), max_size=2
     ),
     outside_slot=st.sampled_from(Fallback),
+    prepaid=st.booleans(),
+    offline_allowance_cents=st.integers(0, 500),
 )
-USAGES = st.builds(Usage, st.integers(0, 4), st.none() | st.sampled_from([0.0, 59.0, 60.0]) | st.floats())
+USAGES = st.builds(
+    Usage, st.integers(0, 4), st.none() | st.sampled_from([0.0, 59.0, 60.0]) | st.floats(), st.integers(0, 500)
+)
 NOWS = st.builds(
     Circumstances,
     local=st.datetimes(timezones=st.just(TALLINN)),
@@ -1021,6 +1160,7 @@ NOWS = st.builds(
     disk_ok=st.booleans(),
     data_age_h=st.none() | st.floats(),
     quota=st.sampled_from(Quota),
+    credit=st.sampled_from(Credit),
 )
 EVERYTHING = given(tap=TAPS, card=CARDS, rule=RULES, usage=USAGES, now=NOWS)
 
@@ -1124,7 +1264,9 @@ def test_flags_are_told_once_and_only_where_they_hold(
         Flag.QUOTA_UNKNOWN: now.quota is Quota.UNKNOWN,
     }
     assert {flag for flag in doubts if flag in decision.flags} == {flag for flag, holds in doubts.items() if holds}
-    granted_all_the_same = set(decision.flags) - set(doubts)
+    is_charged_offline = rule.prepaid and decision.price_cents > 0 and now.credit is Credit.UNKNOWN
+    assert (Flag.CHARGED_OFFLINE in decision.flags) is is_charged_offline
+    granted_all_the_same = set(decision.flags) - set(doubts) - {Flag.CHARGED_OFFLINE, Flag.OUTSIDE_SLOT}
     assert bool(granted_all_the_same) is (decision.verdict is Verdict.GRANT and decision.reason is not Reason.OK)
     assert len(granted_all_the_same) <= 1
 
@@ -1133,12 +1275,12 @@ def test_flags_are_told_once_and_only_where_they_hold(
 def test_who_is_asked_was_refused_by_nothing_else(
     tap: Tap, card: Card | None, rule: Rule, usage: Usage, now: Circumstances
 ) -> None:
-    """Were staff never asked, a tap that is asked about would be refused; were all served, nothing else would refuse it."""
+    """Were staff never asked, a tap that is asked about would be refused; were all served and nobody charged, nothing would refuse it."""
     decision = decide(tap, card, rule, usage, now)
     if decision.verdict is not Verdict.ASK:
         return
     serving: dict[str, Any] = dict.fromkeys(DENYING, Fallback.SERVE_AND_FLAG)
-    mild = replace(rule, exit=Exit.RULE, **serving)
+    mild = replace(rule, exit=Exit.RULE, prepaid=False, **serving)
     lent = card if card is None or card.state is not State.POOL else replace(card, state=State.ACTIVE)
     of_any_group = mild if lent is card else replace(mild, groups=None)
     assert decide(tap, lent, of_any_group, usage, now).verdict is Verdict.GRANT
@@ -1163,6 +1305,20 @@ def test_only_a_serving_costs(tap: Tap, card: Card | None, rule: Rule, usage: Us
     decision = decide(tap, card, rule, usage, now)
     prices = {rule.price_cents, rule.second_price_cents, *rule.price_cents_by_group.values()}
     assert decision.price_cents in prices if decision.counts else decision.price_cents == 0
+
+
+@EVERYTHING
+def test_V6_5_an_account_is_charged_what_is_held_or_allowed(
+    tap: Tap, card: Card | None, rule: Rule, usage: Usage, now: Circumstances
+) -> None:
+    """Whatever else holds: no price without money set aside, or without room in the host's allowance."""
+    decision = decide(tap, card, replace(rule, prepaid=True), usage, now)
+    if decision.price_cents:
+        assert card is not None
+        assert card.person is not None
+        assert now.credit is not Credit.TOO_LITTLE
+        spent_cents = usage.spent_today_cents + decision.price_cents
+        assert now.credit is not Credit.UNKNOWN or spent_cents <= rule.offline_allowance_cents
 
 
 @EVERYTHING

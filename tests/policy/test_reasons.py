@@ -23,6 +23,7 @@ CODES = {
     "clock_untrusted",
     "data_stale",
     "disk_failed",
+    "no_credit",
 }
 
 
@@ -43,6 +44,7 @@ def test_no_flag_is_renamed() -> None:
         "data_stale",
         "quota_unknown",
         "not_durable",
+        "charged_offline",
     }
 
 

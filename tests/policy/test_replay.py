@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policy.calendar import Calendar, DayType
 from policy.decide import decide
 from policy.holder import holder_of
-from policy.model import Card, Circumstances, Direction, Kind, Quota, State, Tap, Usage, Verdict
+from policy.model import Card, Circumstances, Credit, Direction, Kind, Quota, State, Tap, Usage, Verdict
 from policy.reasons import Flag, Reason
 from policy.replay import Answer, Marked, Replayed, Tapped, Totals, replay
 from policy.rule import Rule, parse_rule
@@ -201,6 +201,8 @@ TABLES = st.fixed_dictionaries(
         "slots": st.just([{"groups": ["7b"], "school_day": ["12:10-12:20"]}]),
         "outside_slot": st.sampled_from(["serve_and_flag", "ask_staff", "deny"]),
         "price_cents": st.integers(0, 2),
+        "prepaid": st.booleans(),
+        "offline_allowance_cents": st.integers(0, 4),
         "per": st.sampled_from(["person", "card"]),
     },
 )
@@ -214,17 +216,23 @@ CARDS = st.builds(
 )
 
 
-def _lived(table: dict[str, Any], cards: list[tuple[Card, int]]) -> list[Tapped | Marked]:
+PRESENTED = st.lists(st.tuples(CARDS, st.integers(0, 40), st.sampled_from(Credit)))
+
+
+def _lived(table: dict[str, Any], cards: list[tuple[Card, int, Credit]]) -> list[Tapped | Marked]:
     """Live a day under a rule, as one till does, and return what its journal tells."""
     rule = parse_rule(table, service="canteen")
     counts: dict[str, tuple[int, datetime]] = {}
+    spent_cents: dict[str, int] = {}
     past: list[Tapped | Marked] = []
-    for card, minute in sorted(cards, key=lambda each: each[1]):
+    for card, minute, credit in sorted(cards, key=lambda each: each[1]):
         at, holder = NOON + timedelta(minutes=minute), holder_of(card, rule)
         count, last = counts.get(holder, (0, None))
-        usage = Usage(count, (at - last).total_seconds() if last else None)
-        now = Circumstances(at.astimezone(TALLINN), MONDAY, DayType.SCHOOL_DAY, quota=Quota.NOT_ASKED)
+        usage = Usage(count, (at - last).total_seconds() if last else None, spent_cents.get(holder, 0))
+        now = Circumstances(at.astimezone(TALLINN), MONDAY, DayType.SCHOOL_DAY, quota=Quota.NOT_ASKED, credit=credit)
         decision = decide(TAP, card, rule, usage, now)
+        if Flag.CHARGED_OFFLINE in decision.flags:
+            spent_cents[holder] = usage.spent_today_cents + decision.price_cents
         if decision.counts:
             counts[holder] = (count + 1, at)
         then = Answer(decision.verdict, decision.reason, frozenset(decision.flags), decision.price_cents)
@@ -232,11 +240,9 @@ def _lived(table: dict[str, Any], cards: list[tuple[Card, int]]) -> list[Tapped 
     return past
 
 
-@given(
-    table=TABLES.filter(lambda table: table.get("per_day") != 0), cards=st.lists(st.tuples(CARDS, st.integers(0, 40)))
-)
+@given(table=TABLES.filter(lambda table: table.get("per_day") != 0), cards=PRESENTED)
 def test_a_day_replayed_under_its_own_rule_is_the_same_day(
-    table: dict[str, Any], cards: list[tuple[Card, int]]
+    table: dict[str, Any], cards: list[tuple[Card, int, Credit]]
 ) -> None:
     """Whatever the rule and the taps: what is shown as a change is one of the rule, never of the replay."""
     past = _lived(table, cards)
@@ -244,9 +250,9 @@ def test_a_day_replayed_under_its_own_rule_is_the_same_day(
     assert [each.now for each in found] == [each.then for each in past if isinstance(each, Tapped)]
 
 
-@given(lived=TABLES, other=TABLES, cards=st.lists(st.tuples(CARDS, st.integers(0, 40))))
+@given(lived=TABLES, other=TABLES, cards=PRESENTED)
 def test_a_replay_answers_every_tap_once_and_the_same_each_time(
-    lived: dict[str, Any], other: dict[str, Any], cards: list[tuple[Card, int]]
+    lived: dict[str, Any], other: dict[str, Any], cards: list[tuple[Card, int, Credit]]
 ) -> None:
     """Total and pure, in the order of the past; a limit that denies holds in the replay too."""
     past = _lived(lived, cards)
@@ -260,6 +266,23 @@ def test_a_replay_answers_every_tap_once_and_the_same_each_time(
     ]
     if other.get("second", "deny") == "deny" and "per_day" in other:
         assert all(served.count(holder) <= other["per_day"] for holder in served)
+
+
+def test_V6_5_what_was_known_of_an_account_holds_in_a_replay() -> None:
+    """Refused then, refused now while the account pays; a larger allowance would have charged what was refused for want of it."""
+    paid: dict[str, Any] = {"price_cents": 30, "prepaid": True}
+    told = [
+        Answer("deny", "no_credit"),
+        Answer("grant", "ok", frozenset({"charged_offline"}), 30),
+        Answer("deny", "quota_unknown"),
+    ]
+    past: list[Tapped | Marked] = [tapped(minute, then) for minute, then in enumerate(told)]
+    same = replayed(past, **paid, offline_allowance_cents=30)
+    assert [each.now for each in same] == told
+    more = replayed(past, **paid, offline_allowance_cents=60)
+    assert [each.now.verdict for each in more if each.now] == ["deny", "grant", "grant"]
+    free = replayed(past, price_cents=30)
+    assert [each.now for each in free if each.now] == [Answer("grant", "ok", frozenset(), 30)] * 3
 
 
 def test_an_answer_counts_when_it_serves() -> None:

@@ -32,7 +32,9 @@ NUMBERS: dict[str, tuple[int, int]] = {
     "stale_after_h": (1, 8784),
     "price_cents": (0, 1_000_000),
     "second_price_cents": (0, 1_000_000),
+    "offline_allowance_cents": (0, 1_000_000),
 }
+SWITCHES = ["prepaid"]
 SLOTS: list[dict[str, Any]] = [
     {"groups": ["7b", "7c"], "school_day": ["11:30-11:50"], "exam_day": ["12:00-12:20"]},
     {"groups": ["8a"], "school_day": ["11:50-12:10"]},
@@ -63,6 +65,7 @@ TABLE_OF_A_RULE = st.fixed_dictionaries(
         "per_day_by_kind": st.dictionaries(st.sampled_from([str(kind) for kind in Kind]), st.integers(0, 1000)),
         "price_cents_by_group": st.dictionaries(st.sampled_from(["staff", "9a"]), st.integers(0, 1000)),
         "slots": st.sampled_from([SLOTS, SLOTS[:1], SLOTS[1:]]),
+        **{key: st.booleans() for key in SWITCHES},
     },
 )
 SERVICES = st.sampled_from(["door", "canteen", "library"])
@@ -97,7 +100,7 @@ def _version(table: Mapping[str, object], service: str = "door") -> str:
 
 def test_the_keys_are_those_of_the_design() -> None:
     """DESIGN.md §7 fixes them; each is a field of the rule, and the tests below know all of them."""
-    assert set(KEYS) == {*CHOICES, *NUMBERS, *LISTS, *TABLES}
+    assert set(KEYS) == {*CHOICES, *NUMBERS, *LISTS, *TABLES, *SWITCHES}
     assert {field.name for field in dataclasses.fields(Rule)} == {*KEYS, "service", "version"}
 
 
@@ -128,6 +131,8 @@ def test_a_rule_that_says_nothing_lets_every_active_card_in_at_any_time() -> Non
         second_price_cents=None,
         slots={},
         outside_slot=Fallback.SERVE_AND_FLAG,
+        prepaid=False,
+        offline_allowance_cents=0,
     )
 
 
@@ -191,7 +196,8 @@ def test_a_rule_cannot_be_changed() -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_a_value_of_a_wrong_type_is_told_with_its_key(key: str, stray: object) -> None:
     """Whatever the key, a stray value gives one fault, at that key."""
-    assert _paths({key: stray}) == [(key,)]
+    if not (key in SWITCHES and isinstance(stray, bool)):
+        assert _paths({key: stray}) == [(key,)]
 
 
 @pytest.mark.parametrize("stray", [5, -1, [], ["deny"], {}, {"deny": 1}], ids=repr)
@@ -393,7 +399,7 @@ def test_a_version_does_not_change_when_a_default_is_written_out(table: dict[str
     """A key that is given its default says what its absence says."""
     plain = parse_rule({}, service=service)
     words = {key: str(getattr(plain, key)) for key in CHOICES}
-    numbers = {key: getattr(plain, key) for key in ("repeat_s", "price_cents")}
+    numbers = {key: getattr(plain, key) for key in ("repeat_s", "price_cents", "offline_allowance_cents", "prepaid")}
     assert _version({**words, **numbers, "per_day_by_kind": {}, **table}, service) == _version(table, service)
 
 
@@ -407,6 +413,8 @@ def _says(table: Mapping[str, Any], service: str) -> object:
         "price_cents": 0,
         "per_day_by_kind": {},
         "price_cents_by_group": {},
+        "prepaid": False,
+        "offline_allowance_cents": 0,
         **canteen,
         **table,
     }
@@ -431,6 +439,7 @@ OTHERWISE: dict[str, object] = {
     **{key: edges[1] for key, edges in NUMBERS.items()},
     **LISTS,
     **TABLES,
+    **dict.fromkeys(SWITCHES, True),
 }
 
 

@@ -15,6 +15,7 @@ from policy.uid import (
     all_forms,
     canonical,
     collisions,
+    completions,
     cut,
     is_random,
     lost_bits,
@@ -150,6 +151,17 @@ def test_what_each_cut_form_loses() -> None:
     assert lost_bits(UidForm.WIEGAND_26, 4) == 8
     with pytest.raises(UidError, match="expected 4 bytes, which the form wiegand_26 can write"):
         lost_bits(UidForm.WIEGAND_26, 7)
+
+
+@pytest.mark.parametrize("form", CUT)
+def test_every_uid_of_4_bytes_that_a_part_may_be_is_given(form: UidForm) -> None:
+    """The card's own is among them, all of them leave that part, and none begins with the cascade tag."""
+    left = cut(form, FIELD_CARD)
+    may_be = list(completions(left))
+    assert FIELD_CARD in may_be
+    assert all(cut(form, uid) == left for uid in may_be)
+    assert len(set(may_be)) == len(may_be)
+    assert len(may_be) == {UidForm.WIEGAND_26: 255, UidForm.WIEGAND_26_REVERSED: 256, UidForm.CUT_4: 1}[form]
 
 
 @pytest.mark.parametrize("form", CUT)
