@@ -28,10 +28,11 @@ from sync.wire.root import Root, read_signatures
 SNAPSHOT: Final = "snapshot"
 DELTA: Final = "delta"
 TIMESTAMP: Final = "timestamp"
+PEOPLE: Final = "people"  # for one host, and sealed to it (`sync.wire.people`)
 SCHEMA: Final = 1  # of the snapshot's tables and the delta's members
 MAX_ENVELOPE_BYTES: Final = 64 << 10
-MAX_BODY_BYTES: Final = {SNAPSHOT: 2 << 30, DELTA: 8 << 20, TIMESTAMP: 0}
-MAX_RAW_BYTES: Final = {SNAPSHOT: 4 << 30, DELTA: delta.MAX_RAW_BYTES, TIMESTAMP: 0}
+MAX_BODY_BYTES: Final = {SNAPSHOT: 2 << 30, DELTA: 8 << 20, TIMESTAMP: 0, PEOPLE: 8 << 20}
+MAX_RAW_BYTES: Final = {SNAPSHOT: 4 << 30, DELTA: delta.MAX_RAW_BYTES, TIMESTAMP: 0, PEOPLE: 16 << 20}
 NONCE_BYTES: Final = range(8, 33)
 _CHUNK_BYTES: Final = 64 << 10
 _WINDOW_BYTES: Final = 8 << 20  # what a frame may ask of the memory of who unpacks it

@@ -61,6 +61,10 @@ FIELDS: Final = (
 )
 # Stands last, and only in a tap that charged something: events of before there were prices keep their bytes.
 PRICE: Final = "price_cents"
+# Behind the price, and only where the holder's prepaid account pays it (V6.5): elsewhere a price is reported and no more.
+PREPAID: Final = "prepaid"
+# Stands last, and only in a system event that tells what another host served or noted (`sync.wire.neighbour.Heard`).
+HEARD: Final = "heard"
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":")
 ).encode  # json.dumps would make one each time
@@ -84,6 +88,10 @@ def canonical(event: Event) -> bytes:
     whole["outputs"] = event.get("outputs", [])
     if event.get(PRICE):
         whole[PRICE] = event[PRICE]
+        if event.get(PREPAID):
+            whole[PREPAID] = True
+    if event.get(HEARD):
+        whole[HEARD] = event[HEARD]
     return _ENCODE(whole).encode()
 
 
@@ -119,6 +127,12 @@ def outcome_event(tap: Event, output: str, outcome: Outcome, *, at: datetime, de
 def system_event(what: str, *, at: datetime) -> Event:
     """Make the event that tells what befell the host itself: a file set aside, a new epoch, events lost."""
     return {"kind": EventKind.SYSTEM, "time": utc_text(at), "detail": what}
+
+
+def heard_event(heard: Mapping[str, object], *, at: datetime) -> Event:
+    """Make the event that tells what was heard from another host: `heard` is that host's own event in short, of no use to count twice."""
+    told = f"heard {heard['host']} {heard['epoch']}/{heard['seq']}"
+    return {**system_event(told, at=at), HEARD: dict(heard)}
 
 
 def serving_told(event: Event) -> Serving | None:

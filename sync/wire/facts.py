@@ -17,7 +17,9 @@ from sync.wire import canonical, times
 from sync.wire.faults import Malformed
 
 _NAMES: Final = frozenset({"act", "card", "person"})
-_OPTIONAL: Final = frozenset({"provisional", "undoes"})
+_OPTIONAL: Final = frozenset({"provisional", "undoes", "how", "why", "by", "asked"})
+WHY_CHARS: Final = 200
+_ID_BYTES: Final = 16  # of a tap_id
 
 
 class Act(StrEnum):
@@ -30,12 +32,22 @@ class Act(StrEnum):
     UNDO = "undo"
 
 
+class How(StrEnum):
+    """How a serving came to be marked: what reports count apart. The event's service_day is the day that it counts for."""
+
+    HAND = "hand"  # by name, as the pupil stood there: the forgotten card
+    CLASS = "class"  # a whole class, from its list
+    PAPER = "paper"  # from a list that was kept on paper, entered afterwards
+    ANYWAY = "anyway"  # though it was refused: `why` says for what reason
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """The field `fact` of an event of kind `mark` or `loan`. `card`, `person` are registry ids.
 
     `is_provisional`: a till lent the card because it had to (DOMAIN.md, trap 10), a guard is yet to confirm. `undoes` is the
-    `tap_id` (hex) of the event that is taken back, on `undo` alone.
+    `tap_id` (hex) of the event that is taken back, on `undo` alone. `how` stands on `serve` alone, and `why` (at most 200 characters)
+    where it is ANYWAY. `by` is the id of the worker who entered it; `asked` the `tap_id` of the tap that asked and that this answers.
     """
 
     act: Act
@@ -43,27 +55,40 @@ class Fact:
     person: str | None
     is_provisional: bool = False
     undoes: str | None = None
+    how: How | None = None
+    why: str | None = None
+    by: str | None = None
+    asked: str | None = None
 
     def to_table(self) -> dict[str, object]:
-        """Return it as the JSON object that an event holds."""
+        """Return it as the JSON object that an event holds. What it does not say is left out: facts of before keep their bytes."""
         told: dict[str, object] = {"act": str(self.act), "card": self.card, "person": self.person}
         if self.is_provisional:
             told["provisional"] = True
-        if self.undoes is not None:
-            told["undoes"] = self.undoes
-        return told
+        more = {
+            "undoes": self.undoes,
+            "how": None if self.how is None else str(self.how),
+            "why": self.why,
+            "by": self.by,
+            "asked": self.asked,
+        }
+        return told | {name: value for name, value in more.items() if value is not None}
 
     @classmethod
     def from_table(cls, value: object) -> Self:
         """Read such an object. Raises Malformed, also for a fact that says too little to be one."""
         found = canonical.table(value, "fact", _NAMES, _OPTIONAL)
-        undoes = found.get("undoes")
+        how, why, by = found.get("how"), found.get("why"), found.get("by")
         fact = cls(
             act=Act(canonical.one_of(found["act"], "fact: act", set(Act))),
             card=canonical.text_or_none(found["card"], "fact: card", 64),
             person=canonical.text_or_none(found["person"], "fact: person", 64),
             is_provisional=canonical.flag(found.get("provisional", False), "fact: provisional"),
-            undoes=None if undoes is None else canonical.from_hex(undoes, "fact: undoes", 16).hex(),
+            undoes=_event_id(found.get("undoes"), "fact: undoes"),
+            how=None if how is None else How(canonical.one_of(how, "fact: how", set(How))),
+            why=canonical.text_or_none(why, "fact: why", WHY_CHARS),
+            by=canonical.text_or_none(by, "fact: by", 64),
+            asked=_event_id(found.get("asked"), "fact: asked"),
         )
         _check_enough(fact)
         return fact
@@ -93,7 +118,7 @@ class Told:
         try:
             return cls(
                 fact=Fact.from_table(event["fact"]),
-                id=canonical.from_hex(event["tap_id"], "fact: tap_id", 16).hex(),
+                id=canonical.from_hex(event["tap_id"], "fact: tap_id", _ID_BYTES).hex(),
                 time=times.from_text(event["time"], "fact: time"),
                 host=canonical.text(event["host"], "fact: host", 100),
                 epoch=canonical.whole(event["epoch"], "fact: epoch"),
@@ -101,6 +126,12 @@ class Told:
             )
         except KeyError as error:
             raise Malformed("fact: expected an event with tap_id, time, host, epoch and seq") from error
+
+
+def is_on_paper(event: Mapping[str, object]) -> bool:
+    """Whether an event is a mark from a list that was kept on paper: its day may be long before it was entered."""
+    fact = event.get("fact")
+    return isinstance(fact, Mapping) and fact.get("how") == How.PAPER
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +182,10 @@ def _says_less(later: Told, before: Told) -> bool:
     return later.fact.act is before.fact.act is Act.LEND and later.fact.person is None
 
 
+def _event_id(value: object, what: str) -> str | None:
+    return None if value is None else canonical.from_hex(value, what, _ID_BYTES).hex()
+
+
 def _check_enough(fact: Fact) -> None:
     if (fact.act is Act.UNDO) != (fact.undoes is not None):
         raise Malformed("fact: undoes: expected on undo, and only there")
@@ -158,3 +193,11 @@ def _check_enough(fact: Fact) -> None:
         raise Malformed(f"fact: card: expected on {fact.act}")
     if fact.act in {Act.LEND, Act.SERVE} and fact.person is None and not fact.is_provisional:
         raise Malformed(f"fact: person: expected on {fact.act}")
+    if fact.how is not None and fact.act is not Act.SERVE:
+        raise Malformed("fact: how: expected on serve alone")
+    if (fact.how is How.ANYWAY) != (fact.why is not None):
+        raise Malformed("fact: why: expected where how is anyway, and only there")
+    if fact.why is not None and not (fact.why.strip() and fact.why.isprintable()):
+        raise Malformed("fact: why: expected words in one line")
+    if fact.asked is not None and fact.act not in {Act.SERVE, Act.LEND}:
+        raise Malformed("fact: asked: expected on serve and lend alone")

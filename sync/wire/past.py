@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 from policy.model import Card, Direction, State, Tap
 from policy.reasons import Reason
 from policy.replay import Answer, Marked, Tapped
 from sync.wire.event import PRICE, EventKind, from_utc_text
+from sync.wire.facts import How
 
 _SOME_UID: Final = bytes.fromhex("04000001")  # events hold no UID (no decision looks at it but for its being random)
 _RANDOM_UID: Final = bytes.fromhex("08000001")  # ISO/IEC 14443-3: four bytes from 08 on
@@ -89,5 +90,7 @@ def _marked(event: Mapping[str, Any], marks: dict[str, Marked]) -> Marked | None
     if event["holder"] is None:
         return None
     day = date.fromisoformat(event["service_day"])
+    if fact.get("how") == How.PAPER:  # entered long after: of its serving the day alone is known
+        at = datetime.combine(day, time.min, UTC)
     marks[event["tap_id"]] = marked = Marked(at, day, event["service"], event["holder"], 1)
     return marked

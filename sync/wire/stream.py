@@ -2,8 +2,9 @@
 
 `{"timestamp": base64 document}` at once and every 15 s after; `{"delta": base64 document}` for a change of up to 64 KiB;
 `{"version": n, "generation": g}` for a bigger one, to be fetched; `{"desk": {"request": id, "expires_at": time}}` when a card is to be
-tapped at this desk; `{"root": version}` when there is a new root to be fetched. A line of a sort that a host does not know is passed
-over, so that a newer registry can say more.
+tapped at this desk; `{"root": version}` when there is a new root to be fetched; `{"people": version}` at once and whenever this host's
+people document has changed, 0 when it shows no names. A line of a sort that a host does not know is passed over, so that a newer
+registry can say more.
 """
 
 from collections.abc import Iterator
@@ -56,7 +57,14 @@ class RootLine:
     version: int
 
 
-Line = TimestampLine | DeltaLine | VersionLine | DeskLine | RootLine
+@dataclass(frozen=True, slots=True)
+class PeopleLine:
+    """The version of the host's people document; 0: the host shows no names."""
+
+    version: int
+
+
+Line = TimestampLine | DeltaLine | VersionLine | DeskLine | RootLine | PeopleLine
 
 
 def to_line(line: Line) -> bytes:
@@ -73,6 +81,8 @@ def to_line(line: Line) -> bytes:
             told = {"desk": {"request": request, "expires_at": times.to_text(expires_at)}}
         case RootLine(version):
             told = {"root": version}
+        case PeopleLine(version):
+            told = {"people": version}
     content = canonical.encode(told) + b"\n"
     if len(content) > MAX_LINE_BYTES:
         raise TooLarge(f"stream: found a line of {len(content)} bytes, expected at most {MAX_LINE_BYTES}")
@@ -104,8 +114,9 @@ def _read(found: dict[str, Any]) -> Line | None:
             canonical.whole(desk["request"], "stream: desk: request"),
             times.from_text(desk["expires_at"], "stream: desk: expires_at"),
         )
-    if names == {"root"}:
-        return RootLine(canonical.whole(found["root"], "stream: root", 1))
+    for name, line, least in (("root", RootLine, 1), ("people", PeopleLine, 0)):
+        if names == {name}:
+            return line(canonical.whole(found[name], f"stream: {name}", least))
     return None
 
 

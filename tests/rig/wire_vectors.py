@@ -20,13 +20,31 @@ from sync.wire.delta import Delta, digest_after, document_digest
 from sync.wire.desk import DeskTap
 from sync.wire.document import digest_text
 from sync.wire.enrolment import Code, EnrolAnswer, EnrolRequest
-from sync.wire.event import GENESIS, chained
+from sync.wire.event import GENESIS, Serving, chained, heard_event
 from sync.wire.event import canonical as event_bytes
 from sync.wire.keys import BoxKey, SigningKey
+from sync.wire.listens import Listens
+from sync.wire.neighbour import (
+    RELEASE,
+    RESERVE,
+    TELL,
+    Heard,
+    Held,
+    Release,
+    Reserve,
+    ReserveAnswer,
+    Settled,
+    Tell,
+    TellAnswer,
+)
+from sync.wire.neighbour_answer import sign_answer
+from sync.wire.people import LIFE, People, Person, Stay, Worker
+from sync.wire.pin import PinHash
 from sync.wire.quota import ClaimAnswer, ClaimRequest
 from sync.wire.root import Root, sign_root
 from sync.wire.upload import Batch, Taken, Watermark, answer_to_json
 from tests.rig import hpke
+from tests.rig.people import jpeg
 
 FOLDER: Final = Path(__file__).parents[1] / "vectors"
 NOW: Final = datetime(2026, 9, 1, 8, tzinfo=UTC)
@@ -44,6 +62,7 @@ def secret(word: str) -> bytes:
 OLD_ROOT_KEY, ROOT_KEY, RECOVERY_KEY, SIGNING_KEY, HOST_KEY = (
     SigningKey.from_bytes(secret(word)) for word in ("old root", "root", "recovery", "signing", "host")
 )
+NEIGHBOUR_KEY: Final = SigningKey.from_bytes(secret("neighbour"))
 REGISTRY_BOX, HOST_BOX = (BoxKey.from_bytes(secret(word)) for word in ("registry box", "host box"))
 SITE_KEY: Final = SiteKey(secret("site"))
 
@@ -314,18 +333,35 @@ def events() -> dict[str, object]:
         "boot_ms": 1259880,
         "fact": {"act": "lend", "card": "4712", "person": "12", "provisional": True},
     }
+    mark = loan | {
+        "kind": "mark",
+        "seq": 5,
+        "tap_id": "0123456789abcdeffedcba9876543210",
+        "service_day": "2026-09-01",
+        "service": "canteen",
+        "holder": "person 12",
+        "card": None,
+        "fact": {
+            "act": "serve",
+            "card": None,
+            "person": "12",
+            "how": "anyway",
+            "why": "Taldrik kukkus maha",
+            "by": "3",
+        },
+    }
     chain, link, links = [], GENESIS, []
-    for event in [*told, loan]:
+    for event in [*told, loan, mark]:
         body = event_bytes(event)
         link = chained(link, body)
         links.append(link)
         chain.append({"event": event, "canonical": body.decode(), "link": link.hex()})
     bodies = tuple(entry["canonical"].encode() for entry in chain)
     epoch = loan["epoch"]
-    watermark = Watermark(epoch, 4, links[3], 3, 1)
+    watermark = Watermark(epoch, 5, links[4], 3, 1)
     return {
         "about": [
-            "A chain of four events, the first of a journal, and its second half as a batch for the registry.",
+            "A chain of five events, the first of a journal, and its later part as a batch for the registry.",
             f"canonical: JSON in UTF-8 without white space: all fields, in this order: {', '.join(json.loads(bodies[0]))}.",
             *vectors["about"][2:5],
             "batch: the body of POST /v1/events, its events in base64; answer: what the registry says when it has taken it.",
@@ -363,6 +399,123 @@ def questions() -> dict[str, object]:
     }
 
 
+def people() -> dict[str, object]:
+    """The people document of a till of two persons and a worker, sealed to it, and a photo."""
+    photo = jpeg()
+    pin = PinHash.of("2468", secret("salt")[:16])
+    content = People(
+        shows="library",
+        timezone="Europe/Tallinn",
+        day=NOW.date(),
+        hands_over="library",
+        persons=(
+            Person(
+                "12",
+                "Õie-Liis",
+                "Šmidt",
+                sha256(photo).hexdigest(),
+                (("card", "V-0012"), ("library", "1012")),
+                (Stay("5b", "pupil", NOW.date(), None), Stay("4b", "pupil", NOW.date() - 365 * DAY, NOW.date())),
+            ),
+            Person("õ-13", "Ülo", "Äär"),
+        ),
+        workers=(Worker("3", "Mall Mallikas", pin),),
+    )
+    raw, audience = content.to_json(), f"{SITE}/{HOST}"
+    told = document.sign(
+        kind=document.PEOPLE,
+        generation=2,
+        version=5,
+        issued_at=NOW,
+        expires_at=NOW + LIFE,
+        signer=SIGNING_KEY,
+        raw=raw,
+        audience=audience,
+        digest=sha256(raw).hexdigest(),
+    )
+    context, photo_context = f"people {audience}", f"photo {sha256(photo).hexdigest()}"
+    return {
+        "about": [
+            "A people document: signed over the line `viipe people v1` and the header's text, then sealed (see sealed_box.json).",
+            "content: what its body unpacks to, canonical JSON; the header's digest is its SHA-256, its audience `site/host`.",
+            "pin: hash is scrypt (RFC 7914) of the PIN's digits with the salt, N = 4096, r = 8, p = 1, 32 bytes.",
+            "photo: a JPEG, sealed in the context `photo <its SHA-256>`. one_time is the sender's private key, which in use is random.",
+        ],
+        "keys": key_table(signing=SIGNING_KEY, host_box=HOST_BOX),
+        "one_time": secret("one time").hex(),
+        "content": raw.decode(),
+        "context": context,
+        "document": canonical.to_base64(told),
+        "sealed": canonical.to_base64(hpke.seal(secret("one time"), HOST_BOX.public, told, context.encode())),
+        "pin": "2468",
+        "photo": canonical.to_base64(photo),
+        "photo_sealed": canonical.to_base64(
+            hpke.seal(secret("one time"), HOST_BOX.public, photo, photo_context.encode())
+        ),
+        "line": stream.to_line(stream.PeopleLine(5)).decode(),
+    }
+
+
+def neighbours() -> dict[str, object]:
+    """What two tills say to each other: a question of each kind, signed, and its signed answer; and an event that was heard."""
+    lunch: dict[str, object] = {
+        "kind": "tap",
+        "host": HOST,
+        "epoch": 1756713600,
+        "seq": 9,
+        "tap_id": "00112233445566778899aabbccddeeff",
+    }
+    lunch |= {"time": times.to_text(NOW), "service_day": "2026-09-01", "service": "canteen", "direction": None}
+    lunch |= {"card": "4711", "person": "12", "holder": "person 12"}
+    loan: dict[str, object] = {**lunch, "seq": 10, "kind": "loan", "service": None, "holder": None, "card": "4712"}
+    loan["fact"] = {"act": "lend", "card": "4712", "person": "12"}
+    told = tuple(heard for heard in map(Heard.from_event, (lunch, loan)) if heard)
+    serving = Serving(NOW.date(), "canteen", "person 12")
+    held = Held("till-3", "ffeeddccbbaa99887766554433221100", NOW)
+    reserve = Reserve("till-2", str(lunch["tap_id"]), NOW, serving)
+    release = Release("till-2", str(lunch["tap_id"]), NOW, serving, was_served=True)
+    asked: list[tuple[str, bytes, dict[str, object]]] = [
+        (RESERVE, reserve.to_json(), ReserveAnswer({"till-2": 0, "till-3": 1}, (held,)).to_table()),
+        (RELEASE, release.to_json(), {}),
+        (TELL, Tell("till-2", told, Settled(1756713600, 8, 3, 1)).to_json(), TellAnswer(1756713600, 10).to_table()),
+    ]
+    event = {**heard_event(told[0].to_table(), at=NOW), "host": "till-2", "epoch": 1756713601, "seq": 1}
+    return {
+        "about": [
+            "Questions of one till to another, signed as in request.json by the key of the document hosts, and their answers.",
+            "answer_signed: what the answer's signature is over: the line `viipe neighbour-answer v1` and a line feed, SHA-256 of the",
+            "question's header Signature, and the answer as canonical JSON; in hex.",
+            "heard: the event by which the asked till's journal has the first of what it was told; `heard` stands last.",
+        ],
+        "keys": key_table(asks=HOST_KEY, answers=NEIGHBOUR_KEY),
+        "asks": HOST,
+        "answers": "till-2",
+        "questions": [
+            {
+                "path": path,
+                "body": body.decode(),
+                "headers": headers,
+                "answer_signed": (
+                    b"viipe neighbour-answer v1\n"
+                    + sha256(headers["Signature"].encode()).digest()
+                    + canonical.encode(answer)
+                ).hex(),
+                "answer": sign_answer(NEIGHBOUR_KEY, "till-2", headers["Signature"], answer).decode(),
+            }
+            for path, body, answer in asked
+            for headers in [request.sign_request(HOST_KEY, HOST, "POST", path, body, NOW, NONCE)]
+        ],
+        "heard": event_bytes(event).decode(),
+        "listens": Listens("10.1.2.3:8441", ("canteen", "door")).to_json().decode(),
+        "host": {
+            "name": "till-2",
+            "public_key": NEIGHBOUR_KEY.public.hex(),
+            "address": "10.1.2.3:8441",
+            "services": ["canteen"],
+        },
+    }
+
+
 VECTORS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "root": roots,
     "snapshot": snapshots,
@@ -373,6 +526,8 @@ VECTORS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "sealed_box": boxes,
     "event": events,
     "small": questions,
+    "people": people,
+    "neighbour": neighbours,
 }
 
 

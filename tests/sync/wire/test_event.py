@@ -86,6 +86,13 @@ def test_a_price_stands_behind_all_fields_and_only_where_there_is_one() -> None:
     assert canonical({**TAP, "price_cents": 0}) == canonical({**TAP, "price_cents": None}) == canonical(TAP)
 
 
+def test_V6_5_an_event_says_that_an_account_pays_behind_its_price() -> None:
+    """Nothing is to be paid of nothing; what is only reported keeps its bytes."""
+    assert canonical({**TAP, "price_cents": 5, "prepaid": True}).endswith(b',"price_cents":5,"prepaid":true}')
+    assert canonical({**TAP, "price_cents": 5, "prepaid": False}) == canonical({**TAP, "price_cents": 5})
+    assert canonical({**TAP, "prepaid": True}) == canonical(TAP)
+
+
 @pytest.mark.parametrize("offset_h", [0, 3, -11])
 def test_times_are_written_in_utc_and_read_back(offset_h: int) -> None:
     """A time is written in UTC with milliseconds and `Z`, and read back as the same moment."""

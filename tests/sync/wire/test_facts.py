@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.wire.event import EventKind
-from sync.wire.facts import Act, Fact, Ruling, Told, in_force
+from sync.wire.facts import Act, Fact, How, Ruling, Told, in_force
 from sync.wire.faults import Malformed
 from tests.rig.wire_site import NOW
 
@@ -168,11 +168,24 @@ def test_a_fact_is_read_from_its_event() -> None:
         Fact(Act.RETURN, "7", None),
         Fact(Act.SERVE, None, "12"),
         Fact(Act.UNDO, None, None, undoes="00" * 16),
+        Fact(Act.UNDO, None, None, undoes="00" * 16, by="w-1"),
+        Fact(Act.SERVE, "7", "12", how=How.HAND, by="w-1", asked="11" * 16),
+        Fact(Act.SERVE, None, "12", how=How.ANYWAY, why="Sai külma toidu", by="w-1"),
+        Fact(Act.SERVE, None, "12", how=How.PAPER),
+        Fact(Act.LEND, "7", "12", is_provisional=True, by="w-1", asked="11" * 16),
     ],
 )
 def test_a_fact_comes_back_as_it_was(fact: Fact) -> None:
     """What an event holds is the fact."""
     assert Fact.from_table(fact.to_table()) == fact
+
+
+def test_a_fact_of_before_keeps_its_bytes() -> None:
+    """What a fact does not say is left out: a chain that was made before there were kinds of marks still fits."""
+    assert Fact(Act.SERVE, None, "12").to_table() == {"act": "serve", "card": None, "person": "12"}
+    assert list(Fact(Act.SERVE, None, "12", how=How.ANYWAY, why="x", by="w", asked="11" * 16).to_table()) == [
+        *("act", "card", "person", "how", "why", "by", "asked"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -190,6 +203,17 @@ def test_a_fact_comes_back_as_it_was(fact: Fact) -> None:
         {"fact": {"act": "lost", "card": 7, "person": None}},
         {"fact": {"act": "lost", "card": "7", "person": None, "provisional": "yes"}},
         {"fact": {"act": "lost", "card": "7", "person": None, "more": 1}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "how": "mouth"}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "how": None, "why": "hungry"}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "how": "hand", "why": "hungry"}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "how": "anyway"}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "how": "anyway", "why": " "}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "how": "anyway", "why": "two\nlines"}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "how": "anyway", "why": "x" * 201}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "by": ""}},
+        {"fact": {"act": "serve", "card": None, "person": "12", "asked": "7"}},
+        {"fact": {"act": "lend", "card": "7", "person": "12", "how": "hand"}},
+        {"fact": {"act": "lost", "card": "7", "person": None, "asked": "11" * 16}},
         {"fact": []},
         {"tap_id": None},
         {"time": "yesterday"},

@@ -108,6 +108,13 @@ def test_a_mark_is_read_and_taken_back_once() -> None:
     assert read({**MARK, "holder": None}) == []
 
 
+def test_a_paper_list_is_of_its_day_and_of_no_known_hour() -> None:
+    """Entered on Monday, it is Friday's serving, and no serving of just now."""
+    friday = {**MARK, "service_day": "2026-11-20", "fact": {"act": "serve", "how": "paper"}}
+    (marked,) = read(friday)
+    assert marked == Marked(datetime(2026, 11, 20, tzinfo=UTC), date(2026, 11, 20), "canteen", "person 12", 1)
+
+
 def test_other_events_are_passed_over() -> None:
     """Outcomes, readers, loans and what befell the host are no taps."""
     assert read(*({**TAP, "kind": kind} for kind in ("outcome", "reader_lost", "reader_back", "loan", "system"))) == []

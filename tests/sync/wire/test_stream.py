@@ -16,6 +16,7 @@ from sync.wire.stream import (
     DeskLine,
     Line,
     LineReader,
+    PeopleLine,
     RootLine,
     TimestampLine,
     VersionLine,
@@ -31,6 +32,7 @@ LINES: st.SearchStrategy[Line] = st.one_of(
     st.builds(VersionLine, NUMBERS, NUMBERS),
     st.builds(DeskLine, NUMBERS, TIMES),
     st.builds(RootLine, NUMBERS),
+    st.builds(PeopleLine, st.integers(0, 2**62)),
 )
 
 
@@ -84,6 +86,8 @@ def test_a_line_of_another_sort_is_passed_over(line: bytes) -> None:
         b'{"desk":{"request":1}}',
         b'{"desk":{"request":1,"expires_at":"soon"}}',
         b'{"root":0}',
+        b'{"people":-1}',
+        b'{"people":"5"}',
     ],
 )
 def test_a_line_of_another_form_is_refused(line: bytes) -> None:
