@@ -4,30 +4,63 @@ Nothing here waits for the network: the link answers on a unix socket, and where
 """
 
 import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
+from daemon.control import LINK as SOCKET
 from daemon.control import NotRunning, ask
-from policy.model import Card, Quota, Tap
+from daemon.neighbourhood import Neighbourhood, Wanted
+from policy.decide import Prices
+from policy.model import Card, Credit, Quota, Tap
 from sync import link_report
 from sync.link_report import LinkReport, Stamp
+from sync.reservations import Reservation
 from sync.servings import Boot
+from sync.wire import times
 
-SOCKET: Final = "link.sock"
 DESK_WITHIN_S: Final = (
     4.5  # somebody stands at the desk and waits; a reader that says nothing for 6 s counts as hanging
 )
+_ANSWERS_SHARE: Final = 0.97  # of the deadline, within which the tap is still to be decided and recorded
+_LINKS_SHARE: Final = 0.85  # of the deadline: its answer has still to come here, and to be judged
+_SETTLE_S: Final = 0.05
 _HOUR_MS: Final = 3_600_000
+_NO_PRICES: Final[Mapping[str, int]] = {}
+_CREDITS: Final[Mapping[object, Credit]] = {"held": Credit.HELD, "too_little": Credit.TOO_LITTLE}
 _MOST_DESK_REQUESTS: Final = 100  # answered lately: a report of a second ago may still name one
+
+
+class Ask(Protocol):
+    """How the link is asked: `daemon.control.ask`, which the simulator replaces by its own network."""
+
+    def __call__(
+        self, state_dir: Path, question: Mapping[str, Any], *, name: str, within_s: float
+    ) -> Mapping[str, Any]:
+        """Return the answer. Raises NotRunning where none comes within the time."""
 
 
 class LinkWatch:
     """What is known of the link. `look` is the housekeeper's; the rest may be asked from any thread."""
 
-    def __init__(self, state_dir: Path, boot: Boot, quota_deadline_ms: int) -> None:
-        """Read what the link told last."""
+    def __init__(  # noqa: PLR0913  what surrounds it
+        self,
+        state_dir: Path,
+        boot: Boot,
+        quota_deadline_ms: int,
+        *,
+        neighbours: Neighbourhood | None = None,
+        ask: Ask = ask,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read what the link told last. `neighbours` is None for a host that does not speak with the site's others."""
+        self._neighbours = neighbours
+        self._ask = ask
+        self._monotonic_s = monotonic_s
         self._state_dir = state_dir
         self._boot = boot
         self._quota_deadline_s = quota_deadline_ms / 1000
@@ -66,9 +99,59 @@ class LinkWatch:
         """Return (how much the wall clock must be put forward, until when on the boot clock that is good), None where nobody vouches."""
         return self.report.vouched(self._boot.boot_id)
 
-    def claim(self, tap: Tap, card: Card, day: str) -> Quota:
-        """Ask whether this serving may still be one of the day's: the registry knows the other tills. Bounded by the deadline."""
+    def claim(self, tap: Tap, card: Card, day: str, wanted: Wanted | None = None) -> Quota:
+        """Ask whether this serving may still be one of the day's: registry and neighbours know the other tills. Bounded by the deadline.
+
+        `wanted` is what neighbours are asked for; None asks none of them.
+        """
+        return self._asked_all(tap, card, day, wanted)[0]
+
+    def claim_paid(
+        self, tap: Tap, card: Card, day: str, prices: Prices, wanted: Wanted | None = None
+    ) -> tuple[Quota, Credit]:
+        """Ask the same, and for the price to be held on the person's account. Whoever does not say what it holds answers for no money."""
+        asked = {"price_cents": prices.cents, "second_price_cents": prices.second_cents}
+        given = {name: cents for name, cents in asked.items() if cents is not None}
+        quota, told = self._asked_all(tap, card, day, wanted, given)
+        return quota, _CREDITS.get(told.get("credit"), Credit.UNKNOWN)
+
+    def settle(self, tap_id: str, *, was_served: bool) -> None:
+        """Tell what came of a tap, once it is recorded, so that no neighbour waits for it; no word where none of them was asked."""
+        if self._neighbours is None or not self._neighbours.end(tap_id):
+            return
+        with suppress(NotRunning):  # what the link cannot tell now, neighbours ask, and hear of
+            question = {"ask": "release", "tap_id": tap_id, "served": was_served}
+            self._ask(self._state_dir, question, name=SOCKET, within_s=_SETTLE_S)
+
+    def _asked_all(
+        self, tap: Tap, card: Card, day: str, wanted: Wanted | None, prices: Mapping[str, int] = _NO_PRICES
+    ) -> tuple[Quota, Mapping[str, Any]]:
+        """Return what the day's limit has left, and all that was answered."""
+        neighbours = self._neighbours
+        if neighbours is None or wanted is None:
+            told = self._claimed(tap, card, day, prices)
+            return _quota_told(told), told
+        until_s = self._monotonic_s() + self._quota_deadline_s
+        own = neighbours.begin(tap.tap_id.hex(), wanted)
+        told = self._claimed(tap, card, day, {**prices, **self._reserving(own, wanted)})
+        return neighbours.quota(own, wanted.limit, told, until_s), told
+
+    def _reserving(self, own: Reservation, wanted: Wanted) -> Mapping[str, object]:
+        """Return what the link is to ask neighbours. It answers before the deadline with what it has by then, though others are silent."""
+        return {
+            "timeout_ms": max(1, round(self._quota_deadline_s * 1000 * _LINKS_SHARE)),
+            "reserve": {
+                "at": times.to_text(own.at),
+                "place": own.serving.place,
+                "holder": own.serving.holder,
+                "limit": wanted.limit,
+            },
+        }
+
+    def _claimed(self, tap: Tap, card: Card, day: str, more: Mapping[str, object]) -> Mapping[str, Any]:
+        """Return what was answered, nothing where nobody answered in time."""
         question = {
+            **more,
             "ask": "claim",
             "tap_id": tap.tap_id.hex(),
             "service": tap.service,
@@ -79,15 +162,10 @@ class LinkWatch:
             "kind": card.kind,
         }
         try:
-            told = ask(self._state_dir, question, name=SOCKET, within_s=self._quota_deadline_s)
+            told = self._ask(self._state_dir, question, name=SOCKET, within_s=self._quota_deadline_s * _ANSWERS_SHARE)
         except NotRunning:
-            return Quota.UNKNOWN
-        granted = told.get("granted") if isinstance(told, dict) else None
-        return (
-            {True: Quota.FREE, False: Quota.USED_UP}.get(granted, Quota.UNKNOWN)
-            if granted is not None
-            else Quota.UNKNOWN
-        )
+            return {}
+        return told if isinstance(told, dict) else {}
 
     def desk_request(self, now: datetime) -> int | None:
         """Return the office's request for the next card, if one waits that is not over: it is answered once."""
@@ -103,7 +181,7 @@ class LinkWatch:
                 return "a card at another reader was quicker"
             self._answered = [*self._answered[-_MOST_DESK_REQUESTS:], request]
         try:
-            told = ask(
+            told = self._ask(
                 self._state_dir,
                 {"ask": "desk", "request": request, "uid": uid.hex()},
                 name=SOCKET,
@@ -117,6 +195,11 @@ class LinkWatch:
             with self._lock:
                 self._answered = [each for each in self._answered if each != request]  # the next card may do
         return failure or None
+
+
+def _quota_told(told: Mapping[str, Any]) -> Quota:
+    granted = told.get("granted")
+    return (Quota.FREE if granted else Quota.USED_UP) if isinstance(granted, bool) else Quota.UNKNOWN
 
 
 def _with_latest_heard(told: LinkReport, former: LinkReport, boot_id: str) -> LinkReport:

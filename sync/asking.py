@@ -1,6 +1,7 @@
-"""The way into the running link: a unix socket that takes one question a connection, a line of JSON, and answers with another.
+"""The way into a running process of the host: a unix socket that takes one question a connection and answers by a line of JSON.
 
-Each question has a thread of its own, so that one that waits for the registry holds up no other; how many may wait is bounded.
+A question is a word, such as `status`, or a JSON object whose `ask` is the word. Each has a thread of its own, so that one that waits
+for the registry, or for a neighbour that asks us meanwhile, holds up no other; how many may wait is bounded.
 """
 
 import json
@@ -12,10 +13,9 @@ from typing import Any, Final
 
 from sync.faults import StoreFault
 
-NAME: Final = "link.sock"
 AT_ONCE: Final = 16
 TIMEOUT_S: Final = 2.0
-QUESTION_BYTES: Final = 1 << 14
+QUESTION_BYTES: Final = 1 << 18  # what a neighbour tells comes in batches
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, object]]
 
@@ -60,14 +60,25 @@ class AskingServer:
             self._places.release()
 
     def _told(self, line: bytes) -> Mapping[str, object]:
+        question = _understood(line)
+        answer = self._answers.get(str(question.get("ask")))
+        if answer is None:
+            return {"error": f"expected one of {', '.join(self._answers)}"}
         try:
-            question = json.loads(line)
-            answer = self._answers.get(question["ask"])
-            if answer is None:
-                return {"error": f"expected one of {', '.join(self._answers)}"}
             return answer(question)
         except (StoreFault, ValueError, KeyError, TypeError) as error:
             return {"error": f"the question cannot be understood: {error}"}
+
+
+def _understood(line: bytes) -> Mapping[str, Any]:
+    """Read a question; one that cannot be read is none that is known."""
+    if not line.startswith(b"{"):
+        return {"ask": line.decode(errors="replace").strip()}
+    try:
+        question = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return question if isinstance(question, dict) else {}
 
 
 def _line(connection: socket.socket) -> bytes:

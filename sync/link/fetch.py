@@ -40,8 +40,8 @@ from sync.wire.document import (
 from sync.wire.enrolment import MAX_ANSWER_BYTES, MAX_ROOTS
 from sync.wire.faults import Malformed, Mixed, Rollback, WireFault
 from sync.wire.pace import Paced
-from sync.wire.root import next_root
-from sync.wire.stream import DeltaLine, DeskLine, LineReader, RootLine, TimestampLine, VersionLine
+from sync.wire.root import Root, next_root
+from sync.wire.stream import DeltaLine, DeskLine, LineReader, PeopleLine, RootLine, TimestampLine, VersionLine
 from sync.wire.trust import admit, adopt, is_overtaken
 
 STREAM_SILENCE_S: Final = 2.5 * stream.HEARTBEAT_S
@@ -83,8 +83,18 @@ class Means:
 class Fetcher:
     """Keeps the cache file equal with the registry. `run` is a thread's target; `cut` ends it from another."""
 
-    def __init__(self, means: Means, asks: Transport, streams: Transport) -> None:
-        """Work with two connections, since the stream takes one for itself."""
+    def __init__(
+        self,
+        means: Means,
+        asks: Transport,
+        streams: Transport,
+        on_people: Callable[[int], object] = lambda _version: None,
+    ) -> None:
+        """Work with two connections, since the stream takes one for itself.
+
+        `on_people` hears which version of names the stream tells of, 0 when this host may show none (any more).
+        """
+        self._on_people = on_people
         self._means = means
         self._asks = asks
         self._streams = streams
@@ -116,6 +126,12 @@ class Fetcher:
         self._streams.cut()
 
     @property
+    def root(self) -> Root | None:
+        """The root that is believed in, once one is held."""
+        ratchet = self._ratchet
+        return ratchet.trusted.root if ratchet else None
+
+    @property
     def root_box_key(self) -> bytes | None:
         """The registry's X25519 key, once a root is held."""
         ratchet = self._ratchet
@@ -128,6 +144,8 @@ class Fetcher:
             self._needs_snapshot = True
             with contextlib.suppress(OSError):
                 self._cache.set_aside()
+        if isinstance(fault, Refusal) and fault.code == "revoked":
+            self._on_people(0)
         if self._means.report.fault("registry", _told(fault)):
             self._means.log.error("not in step with the registry", why=_told(fault))
 
@@ -338,6 +356,8 @@ class Fetcher:
                 self._take_delta(document)
             case VersionLine(version, generation):
                 self._told_of(version, generation)
+            case PeopleLine(version):
+                self._on_people(version)
             case DeskLine(request, expires_at):
                 self._means.report.tell(desk={"request": request, "expires_at": times.to_text(expires_at)})
             case RootLine(version):

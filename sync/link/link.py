@@ -1,6 +1,7 @@
 """The link put together: its connections, its two workers, and what it answers; started and stopped as a whole.
 
-One thread fetches, one sends events, one listens for questions; the program's main thread watches them (`daemon.commands.link`).
+One thread fetches, one sends events, one keeps names where there are any, one listens for questions; the program's main thread
+watches them (`daemon.commands.link`).
 """
 
 import fcntl
@@ -11,13 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from sync.asking import AskingServer
 from sync.link import identity
-from sync.link.asking import AskingServer
 from sync.link.faults import LinkFault, NotEnrolled
 from sync.link.fetch import Fetcher, Log, Means
 from sync.link.identity import Identity
+from sync.link.neighbours.neighbours import Neighbours, Told
+from sync.link.neighbours.server import AskDaemon
+from sync.link.people import PeopleFetcher
 from sync.link.questions import Questions
 from sync.link.registry_clock import RegistryClock
 from sync.link.report import Report
@@ -69,6 +73,13 @@ class Progress:
         return [name for name, last_s in self._last_s.items() if now_s - last_s > HANGS_AFTER_S]
 
 
+class Speaks(NamedTuple):
+    """How this link speaks with the site's other hosts: what it says of this one, and who answers them."""
+
+    told: Told
+    ask_daemon: AskDaemon
+
+
 class Link:
     """A running link of an enrolled host."""
 
@@ -83,6 +94,7 @@ class Link:
         boot: Boot,
         listening: socket.socket,
         log: Log,
+        neighbours: Speaks | None = None,
     ) -> None:
         """Take up the enrolment. Raises NotEnrolled, CertificateFault; `listening` is closed in every case when the link ends."""
         self.progress = Progress()
@@ -102,17 +114,29 @@ class Link:
         def connect() -> Transport:
             return Transport(url, ca=ca, sign=sign)
 
-        self._fetcher = Fetcher(self._means(state_dir, who, boot, "fetch"), connect(), connect())
+        self._people = PeopleFetcher(self._means(state_dir, who, boot, "people"), connect(), lambda: self._fetcher.root)
+        self._fetcher = Fetcher(self._means(state_dir, who, boot, "fetch"), connect(), connect(), self._people.told)
         self._uploader = Uploader(self._means(state_dir, who, boot, "upload"), connect())
-        self._questions = Questions(self.report, connect, host, lambda: self._fetcher.root_box_key, quota_deadline_ms)
-        self._threads = [
-            threading.Thread(target=worker.run, name=name, daemon=True)
-            for name, worker in (("fetch", self._fetcher), ("upload", self._uploader))
-        ]
+        self.neighbours = self._neighbours(state_dir, who, boot, connect, neighbours)
+        self._questions = Questions(
+            self.report, connect, host, lambda: self._fetcher.root_box_key, quota_deadline_ms, self.neighbours
+        )
+        workers = {"fetch": self._fetcher.run, "upload": self._uploader.run, "people": self._people.run}
+        if self.neighbours is not None:
+            workers["neighbours"] = self.neighbours.run
+        self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in workers.items()]
         self._asking: AskingServer | None = None
 
     def _means(self, state_dir: Path, who: Identity, boot: Boot, name: str) -> Means:
         return Means(state_dir, who, boot, self._clock, self.report, self._log, self._stopping, self.progress.of(name))
+
+    def _neighbours(
+        self, state_dir: Path, who: Identity, boot: Boot, connect: Callable[[], Transport], speaks: Speaks | None
+    ) -> Neighbours | None:
+        if speaks is None:
+            return None
+        means = self._means(state_dir, who, boot, "neighbours")
+        return Neighbours(means, connect(), speaks.told, speaks.ask_daemon)
 
     def start(self) -> None:
         """Begin."""
@@ -125,6 +149,9 @@ class Link:
         self._stopping.set()
         self._fetcher.cut()
         self._uploader.cut()
+        self._people.cut()
+        if self.neighbours is not None:
+            self.neighbours.cut()
         self._questions.close()
         if self._asking is not None:
             self._asking.close()

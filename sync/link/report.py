@@ -31,7 +31,13 @@ class Report:
         self._lock = threading.Lock()
         self._faults: dict[str, str] = {}
         self._heard = _heard_before(state_dir, boot, heard_at)
-        self._told: dict[str, Any] = {"watermark": None, "regressed": None, "desk": None, "held": None}
+        self._told: dict[str, Any] = {
+            "watermark": None,
+            "regressed": None,
+            "desk": None,
+            "held": None,
+            "neighbours": [],
+        }
         self._is_new = True
 
     def heard(self, at: datetime) -> None:
@@ -41,7 +47,7 @@ class Report:
             self._is_new = True
 
     def tell(self, **what: object) -> None:
-        """Tell of `watermark`, `regressed`, `desk` or `held`, each a JSON value or None."""
+        """Tell of `watermark`, `regressed`, `desk`, `held` or `neighbours`, each a JSON value or None."""
         with self._lock:
             if any(self._told[name] != value for name, value in what.items()):
                 self._told.update(what)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from daemon.link_watch import LinkWatch
-from policy.model import Card, Direction, Kind, Quota, State, Tap
+from policy.decide import Prices
+from policy.model import Card, Credit, Direction, Kind, Quota, State, Tap
 from sync.link_report import LinkReport, Watermark
 from sync.servings import Boot
 from sync.wire.event import utc_text
@@ -115,6 +116,27 @@ def test_the_registrys_word_on_a_serving(tmp_path: Path, answer: Mapping[str, ob
     assert ClaimRequest(**{**request, "day": date.fromisoformat(request["day"])}) == ClaimRequest(
         TAP.tap_id.hex(), "canteen", None, date(2026, 11, 23), "7", "p-1", "personal"
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "quota", "credit"),
+    [
+        ({"granted": True, "served": 0, "credit": "held", "balance_cents": 70}, Quota.FREE, Credit.HELD),
+        ({"granted": False, "served": 1, "credit": "held", "balance_cents": 0}, Quota.USED_UP, Credit.HELD),
+        ({"granted": True, "served": 0, "credit": "too_little", "balance_cents": 0}, Quota.FREE, Credit.TOO_LITTLE),
+        ({"granted": True, "served": 0}, Quota.FREE, Credit.UNKNOWN),
+        ({"granted": True, "credit": "lots"}, Quota.FREE, Credit.UNKNOWN),
+        ({"unknown": "no answer in time"}, Quota.UNKNOWN, Credit.UNKNOWN),
+    ],
+)
+def test_V6_5_the_registrys_word_on_an_account(
+    tmp_path: Path, answer: Mapping[str, object], quota: Quota, credit: Credit
+) -> None:
+    """Only who says what the account holds answers for money: a neighbour's yes is one to the limit alone."""
+    with ToldLink(tmp_path, claim=lambda _question: answer) as link:
+        assert Machine().watch(tmp_path).claim_paid(TAP, CARD, DAY, Prices(None, 180)) == (quota, credit)
+        Machine().watch(tmp_path).claim_paid(TAP, CARD, DAY, Prices(0, 180))
+    assert [(each.get("price_cents"), each["second_price_cents"]) for each in link.asked] == [(None, 180), (0, 180)]
 
 
 def test_the_direction_goes_along(tmp_path: Path) -> None:

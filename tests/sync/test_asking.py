@@ -1,4 +1,4 @@
-"""The way into the running link."""
+"""The way into a running process of the host."""
 
 import json
 import socket
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sync.link.asking import AT_ONCE, AskingServer
+from sync.asking import AT_ONCE, AskingServer
 
 
 @contextmanager

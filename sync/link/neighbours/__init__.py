@@ -1,0 +1,1 @@
+"""The networked part's conversation with the site's other hosts."""
