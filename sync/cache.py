@@ -1,7 +1,7 @@
 """What a host holds of cards and rules, as the tap's way reads it: one lookup by keyed UID in the cache file that serves now."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -56,16 +56,21 @@ class CardCache:
                     self._settle(fault, self._file)
             return Gathered()
 
-    def find_card(self, card: str) -> Card | None:
-        """Return the card of this number, or None. It looks through them all: for what a person enters, not for a tap."""
+    def cards_of(self, persons: Collection[str], card: str | None = None) -> tuple[Gathered, list[Card]]:
+        """Return the cards of these persons and the card of this number, with the rules of the same version: for a hand mark.
+
+        It looks through all cards, once for all that are asked of.
+        """
         with self._lock:
             self._follow()
             while self._file is not None:
                 try:
-                    return next((each for each in self._file.all_cards() if each.card == card), None)
+                    self._file.refresh()
+                    found = self._file.cards_of(persons, card)
+                    return Gathered(None, self._file.info, self._file.documents), found
                 except CacheFault as fault:
                     self._settle(fault, self._file)
-            return None
+            return Gathered(), []
 
     def refresh(self) -> None:
         """Take up what was imported or published since, for the status: a tap does it by itself."""

@@ -7,7 +7,7 @@ lookup in one transaction together with the version that it belongs to (DESIGN.m
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -129,6 +129,17 @@ class CacheFile:
         except (ValueError, TypeError, AttributeError) as error:
             raise CacheFault(f"{self._path}: a row is damaged ({type(error).__name__})") from error
 
+    def cards_of(self, persons: Collection[str], card: str | None) -> list[Card]:
+        """Return the cards of these persons, of whom there are few, and the card of this number. Raises CacheFault."""
+        marks = ", ".join("?" * len(persons))
+        asked = f"SELECT {_COLUMNS} FROM cards WHERE person IN ({marks}) OR card = ?"  # noqa: S608  our own names, and "?"
+        try:
+            return [to_card(CardRow(*row)) for row in self._db.execute(asked, (*persons, card))]
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise _damaged(self._path, error) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CacheFault(f"{self._path}: a row is damaged ({type(error).__name__})") from error
+
     def refresh(self) -> None:
         """Take up the version that stands in the file now: between taps, so that a tap seldom has to. Raises CacheFault."""
         if self._live:
@@ -192,6 +203,23 @@ def _connected(path: Path, *, live: bool) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def read_document(path: Path, name: str) -> object:
+    """Return one of the documents published beside the cards, None where there is none. Raises CacheFault.
+
+    It may be asked by the process that writes the file, unlike `CacheFile`: the file is not looked into but by SQLite.
+    """
+    try:
+        with closing(_connected(path, live=True)) as db:
+            row = db.execute("SELECT value FROM documents WHERE name = ?", (name,)).fetchone()
+            return json.loads(row[0]) if row else None
+    except sqlite3.Error as error:
+        if "no such table" in str(error):  # cards that were imported by hand
+            return None
+        raise _damaged(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise CacheFault(f"{path}: the document {name} cannot be read ({type(error).__name__})") from error
 
 
 def open_under(path: Path, key: SiteKey, former: Documents | None = None) -> CacheFile:

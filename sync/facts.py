@@ -1,6 +1,7 @@
 """Facts noted at this host that the registry's data do not hold yet: in force here at once, until it publishes them (DESIGN.md §4).
 
 They are derived from the journal at the start and kept in memory: few, since the registry takes them within a second when it is there.
+Those that other hosts told (`daemon.neighbourhood`) are in force in the same way, until their own host says that the registry has them.
 Which of several holds is told by `sync.wire.facts`; what the registry has closed no fact of a host opens again.
 """
 
@@ -9,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from policy.model import Card, Kind, State
-from sync.wire.event import Event
+from sync.wire.event import HEARD, Event
 from sync.wire.facts import Act, Ruling, Told, in_force
 from sync.wire.faults import Malformed
 
@@ -26,6 +27,8 @@ class Facts:
         """Begin without any."""
         self._lock = threading.Lock()
         self._pending: dict[int, Told] = {}  # by the event's id
+        # By host, epoch and number there; with the id here.
+        self._heard: dict[tuple[str, int, int], tuple[int, Told]] = {}
         self._rulings: Mapping[str, Ruling] = {}  # by the card; replaced whole
 
     def __len__(self) -> int:
@@ -35,7 +38,7 @@ class Facts:
     def rebuild(self, events: Iterable[tuple[int, Event]]) -> None:
         """Take these events (id, event), oldest first, for all that wait."""
         with self._lock:
-            self._pending = {}
+            self._pending, self._heard = {}, {}
             for row_id, event in events:
                 self._take(row_id, event)
             self._judge()
@@ -56,6 +59,17 @@ class Facts:
                 self._judge()
         return dropped
 
+    def drop_heard(self, host: str, epoch: int, seq: int) -> int:
+        """Let go of what another host told up to a place of its journal; returns the id here of the last of those, 0 for none."""
+        with self._lock:
+            theirs = {key: row_id for key, (row_id, _) in self._heard.items() if key[0] == host}
+            over = {key: row_id for key, row_id in theirs.items() if key[1:] <= (epoch, seq)}
+            for key in over:
+                del self._heard[key]
+            if over:
+                self._judge()
+        return max(over.values(), default=0)
+
     def last_before(self, moment: datetime) -> int:
         """Return the id of the last of those that were noted up to a moment, 0 where there is none."""
         with self._lock:
@@ -69,24 +83,34 @@ class Facts:
         return card if ruling is None else _changed(card, ruling)
 
     def _take(self, row_id: int, event: Event) -> None:
+        heard = event.get(HEARD)
         try:
-            told = Told.from_event(event)
+            told = Told.from_event(heard if isinstance(heard, Mapping) else event)
         except Malformed:  # of a later version: the registry will know what it means
             return
-        if (
-            told is not None and told.fact.act is not Act.SERVE
-        ):  # a mark counts as a serving by itself (`sync.servings`)
+        if told is None or told.fact.act is Act.SERVE:  # a mark counts as a serving by itself (`sync.servings`)
+            return
+        if isinstance(heard, Mapping):
+            self._heard[told.host, told.epoch, told.seq] = row_id, told
+            _bound(self._heard)
+        else:
             self._pending[row_id] = told
-            for oldest in list(islice(self._pending, max(0, len(self._pending) - MOST_PENDING))):
-                del self._pending[oldest]
+            _bound(self._pending)
 
     def _judge(self) -> None:
-        undone = [told for told in self._pending.values() if told.fact.act is Act.UNDO]
+        every = [*self._pending.values(), *(told for _, told in self._heard.values())]
+        undone = [told for told in every if told.fact.act is Act.UNDO]
         by_card: dict[str, list[Told]] = {}
-        for told in self._pending.values():
+        for told in every:
             if told.fact.card is not None and told.fact.act is not Act.UNDO:
                 by_card.setdefault(told.fact.card, []).append(told)
         self._rulings = {card: in_force([*undone, *facts]) for card, facts in by_card.items()}
+
+
+def _bound(facts: dict[Any, Any]) -> None:
+    """Let the oldest go where there are too many."""
+    for oldest in list(islice(facts, max(0, len(facts) - MOST_PENDING))):
+        del facts[oldest]
 
 
 def _changed(card: Card, ruling: Ruling) -> Card:

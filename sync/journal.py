@@ -20,11 +20,11 @@ from sync import journal_file, log_check, salvage
 from sync.faults import JournalFault, JournalFull
 from sync.group_commit import GroupCommit
 from sync.journal_reading import (
-    FACTS_SETTLED,
     NAME,
     READ_BACK,
     ROWS,
     DamagedJournal,
+    facts_settled,
     require,
     served,
     sound_from,
@@ -177,11 +177,14 @@ class Journal:
         self._group.alone(lambda: found.extend(self._on_facts(waiting_facts)))
         return found
 
-    def settle_facts(self, up_to_id: int) -> None:
-        """Write down that the facts up to an event stand in what serves: they need not be remembered here. Raises JournalFault."""
+    def settle_facts(self, up_to_id: int, host: str = "") -> None:
+        """Write down that the facts up to an event stand in what serves: they need not be remembered here. Raises JournalFault.
+
+        Those noted here, or those that another `host` told.
+        """
 
         def write(db: sqlite3.Connection) -> None:
-            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (FACTS_SETTLED, up_to_id))
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (facts_settled(host), up_to_id))
 
         self._group.alone(lambda: self._on_facts(write))
 

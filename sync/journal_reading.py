@@ -11,7 +11,8 @@ from typing import Final
 from sync import journal_file, salvage
 from sync.faults import JournalFault
 from sync.servings import Boot, Servings
-from sync.wire.event import GENESIS, Event, chained, from_utc_text, utc_text
+from sync.wire.event import GENESIS, HEARD, Event, chained, from_utc_text, utc_text
+from sync.wire.facts import is_on_paper
 
 NAME: Final = "journal.db"
 READ_BACK: Final = (
@@ -23,6 +24,7 @@ ROWS: Final = "SELECT id, event, link FROM events WHERE id >= ?"
 FACTS_SETTLED: Final = "facts_settled"  # the id up to which what the registry publishes holds the facts noted here
 _FACT_STARTS: Final = (b'{"kind":"loan"', b'{"kind":"mark"')  # an event's bytes begin with its kind
 _FACT_BYTES: Final = 14
+_HEARD_START: Final = b'{"kind":"system"'
 
 
 class DamagedJournal(Exception):
@@ -87,8 +89,9 @@ def served(db: sqlite3.Connection, boot: Boot, *, until: datetime | None = None)
         event = json.loads(body)
         if bound is not None and event["time"] > bound:
             continue
-        newest_day = newest_day or event["service_day"]  # what happens to a reader or the host has no day
-        if len(events) >= READ_BACK and event["service_day"] not in {None, newest_day}:
+        day = None if is_on_paper(event) else event["service_day"]  # nor has what happens to a reader or the host
+        newest_day = newest_day or day
+        if len(events) >= READ_BACK and day not in {None, newest_day}:
             break
         events.append(event)
     servings = Servings(boot)
@@ -104,7 +107,43 @@ def waiting_facts(db: sqlite3.Connection) -> list[tuple[int, Event]]:
         " AND substr(event, 1, ?) IN (?, ?) ORDER BY id",
         (FACTS_SETTLED, _FACT_BYTES, *_FACT_STARTS),
     )
-    return [(row_id, json.loads(body)) for row_id, body in rows]
+    own = [(row_id, json.loads(body)) for row_id, body in rows]
+    return sorted([*own, *_heard_facts(db)], key=lambda each: each[0])
+
+
+def _heard_facts(db: sqlite3.Connection) -> Iterator[tuple[int, Event]]:
+    """Give the facts that other hosts told and did not tell to be settled (`sync.facts`)."""
+    settled = dict(db.execute("SELECT name, value FROM meta"))
+    rows = db.execute(
+        "SELECT id, event FROM events WHERE substr(event, 1, ?) = ? AND instr(event, ?) AND instr(event, ?) ORDER BY id",
+        (len(_HEARD_START), _HEARD_START, b'"heard":{', b'"fact":{'),
+    )
+    for row_id, body in rows:
+        event = json.loads(body)
+        if row_id > settled.get(facts_settled(event[HEARD]["host"]), 0):
+            yield row_id, event
+
+
+def facts_settled(host: str) -> str:
+    """Return the name of the mark up to which the facts of another host are settled; of this host's own for an empty name."""
+    return f"{FACTS_SETTLED} {host}".rstrip()
+
+
+def heard_place(path: Path, host: str) -> tuple[int, int]:
+    """Read, beside a running daemon, how far another host was heard: epoch and number of its last event, zeros for none.
+
+    Raises JournalFault.
+    """
+    try:
+        with closing(journal_file.connect_reading(path)) as db:
+            row = db.execute(
+                "SELECT event FROM events WHERE substr(event, 1, ?) = ? AND instr(event, ?) ORDER BY id DESC LIMIT 1",
+                (len(_HEARD_START), _HEARD_START, f'"heard":{{"host":{json.dumps(host)},'.encode()),
+            ).fetchone()
+            heard = json.loads(row[0])[HEARD] if row else {"epoch": 0, "seq": 0}
+            return int(heard["epoch"]), int(heard["seq"])
+    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        raise JournalFault(f"{path}: {error}") from error
 
 
 def read_facts(path: Path) -> list[tuple[int, Event]]:

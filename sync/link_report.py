@@ -34,6 +34,17 @@ class DeskRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class NeighbourReport:
+    """How another host of the site is: whether it answers, when it did last or spoke by itself, and what keeps it away."""
+
+    name: str
+    address: str
+    is_reachable: bool
+    heard_at: datetime | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LinkReport:
     """One report. Times of the boot clock belong to the run of the machine that `boot_id` names.
 
@@ -50,6 +61,7 @@ class LinkReport:
     regressed: Watermark | None = None
     desk: DeskRequest | None = None
     fault: str | None = None
+    neighbours: tuple[NeighbourReport, ...] = ()
 
     def vouched(self, boot_id: str) -> tuple[int, int] | None:
         """Return how much the wall clock must be put forward to be the registry's time, and until when on the boot clock that is good.
@@ -95,6 +107,7 @@ def parse(table: object) -> LinkReport:
             regressed=_place(table.get("regressed")),
             desk=_desk(table.get("desk")),
             fault=str(fault) if fault else None,
+            neighbours=tuple(map(_neighbour, table.get("neighbours") or ())),
         )
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"link.json: {type(error).__name__}") from error
@@ -115,3 +128,14 @@ def _place(table: Mapping[str, Any] | None) -> Watermark | None:
 
 def _desk(table: Mapping[str, Any] | None) -> DeskRequest | None:
     return None if table is None else DeskRequest(int(table["request"]), from_utc_text(table["expires_at"]))
+
+
+def _neighbour(table: Mapping[str, Any]) -> NeighbourReport:
+    heard_at, fault = table["heard_at"], table["fault"]
+    return NeighbourReport(
+        name=str(table["name"]),
+        address=str(table["address"]),
+        is_reachable=table["reachable"] is True,
+        heard_at=from_utc_text(heard_at) if heard_at else None,
+        fault=str(fault) if fault else None,
+    )

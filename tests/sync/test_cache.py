@@ -149,15 +149,25 @@ def test_a_host_that_was_never_fed_knows_no_card(tmp_path: Path) -> None:
         assert cache.find(_uid(1)) is not None
 
 
-def test_a_card_is_found_by_its_number(state_dir: Path) -> None:
-    """In what serves; of a file that proves damaged, in the former one."""
+def test_a_hand_mark_finds_cards_by_person_and_by_number(state_dir: Path) -> None:
+    """All cards of the persons asked of, the card of the number, and the version they stand in; nobody's are none."""
     with closing(CardCache(state_dir, KEY)) as cache:
-        known = cache.find(_uid(7))
-        assert known is not None
-        assert cache.find_card(known.card) == known
-        assert cache.find_card("none") is None
+        gathered, cards = cache.cards_of(["b7", "b9", "nobody"], "3")
+        assert sorted(card.card for card in cards) == ["3", "7", "9"]
+        assert (gathered.card, gathered.info) == (None, cache.info)
+        assert cache.cards_of(["nobody"])[1] == []
+        assert cards[0] == cache.find(_uid(int(cards[0].card)))
     with closing(CardCache(state_dir / "nothing", KEY)) as cache:
-        assert cache.find_card("none") is None
+        assert cache.cards_of(["b7"], "3") == (Gathered(), [])
+
+
+def test_a_hand_mark_steps_back_over_a_damaged_file(state_dir: Path) -> None:
+    """As a tap does: the former file answers."""
+    with closing(sqlite3.connect(state_dir / "cache-2.db")) as db, db:
+        db.execute("UPDATE cards SET state = 'eaten' WHERE card = '7'")
+    with closing(CardCache(state_dir, KEY)) as cache:
+        assert [card.person for card in cache.cards_of(["a7", "b7"])[1]] == ["a7"]
+        assert cache.take_faults() != []
 
 
 def test_a_disk_that_refuses_to_set_aside_hinders_no_tap(state_dir: Path) -> None:

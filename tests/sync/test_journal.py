@@ -281,9 +281,13 @@ def test_work_that_fails_leaves_no_trace(tmp_path: Path) -> None:
 def test_a_restart_knows_all_that_was_served_today(tmp_path: Path) -> None:
     """More events than are read back otherwise: all of the newest event's day count, whatever else was noted since."""
     many = READ_BACK + 10
+    paper = {"kind": EventKind.MARK, "fact": {"act": "serve", "card": None, "person": "0", "how": "paper"}}
     with closing(Machine().open(tmp_path)) as journal:
         _append(journal, tap(0, holder="person 0", day=DAY - timedelta(days=1)))
-        _append(journal, *(tap(number, holder=f"person {number % 7}") for number in range(1, many)))
+        _append(journal, *(tap(number, holder=f"person {number % 7}") for number in range(1, 9)))
+        _append(journal, {**tap(many, holder="person 0", day=DAY - timedelta(days=4)), **paper})
+        _append(journal, *(tap(number, holder=f"person {number % 7}") for number in range(9, many)))
+        _append(journal, {**tap(many + 1, holder="person 0", day=DAY - timedelta(days=3)), **paper})
         _append(journal, {"kind": EventKind.READER_LOST, "reader": "till-1", "time": "2026-09-01T13:00:00.000Z"})
         before = [_usage(journal, Serving(DAY, "canteen", f"person {number}")).served_today for number in range(7)]
     with closing(Machine().open(tmp_path)) as journal:

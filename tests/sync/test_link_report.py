@@ -79,3 +79,15 @@ def test_a_new_report_has_another_stamp(tmp_path: Path) -> None:
     (tmp_path / "new").write_text("{}")
     (tmp_path / "new").replace(tmp_path / NAME)
     assert stamp(tmp_path) != before
+
+
+def test_how_neighbours_are_is_told() -> None:
+    """By name and address; one that says too little spoils the report, which then stands for silence."""
+    there = {"name": "till-2", "address": "10.1.2.3:8441", "reachable": True, "fault": None}
+    heard = {**there, "heard_at": "2026-11-23T10:00:00.000Z"}
+    (found,) = parse({"neighbours": [heard]}).neighbours
+    assert (found.name, found.address, found.is_reachable, found.fault) == ("till-2", "10.1.2.3:8441", True, None)
+    assert found.heard_at == datetime(2026, 11, 23, 10, tzinfo=UTC)
+    assert parse({}).neighbours == ()
+    with pytest.raises(ValueError, match="KeyError"):
+        parse({"neighbours": [there]})

@@ -101,6 +101,43 @@ def mark(number: int, holder: str = "person 1") -> Event:
     return tap(kind=EventKind.MARK, tap_id=f"{number:032x}", fact=fact, holder=holder)
 
 
+def paper(number: int, day: date, holder: str = "person 1") -> Event:
+    """A serving of a list that was kept on paper, entered at noon of the day."""
+    fact = {"act": "serve", "card": None, "person": "1", "how": "paper"}
+    return tap(kind=EventKind.MARK, tap_id=f"{number:032x}", fact=fact, holder=holder, day=day)
+
+
+def test_a_paper_list_counts_for_its_own_day_and_is_no_serving_of_just_now() -> None:
+    """Yesterday's list, entered a moment ago, is yesterday's lunch of no known hour: today's next tap is no repeat of it."""
+    servings = Servings(Machine().boot)
+    servings.add(paper(1, DAY - timedelta(days=1)))
+    assert servings.usage(PERSON, NOON) == Usage(0, 36 * 3600.0)
+    servings.add(paper(2, DAY))
+    assert servings.usage(PERSON, NOON) == Usage(1, 12 * 3600.0)
+
+
+def test_a_paper_list_leaves_the_hour_of_a_tap() -> None:
+    """Who tapped that day was served when they tapped, and was served twice."""
+    servings = Servings(Machine().boot)
+    servings.add(tap())
+    servings.add(paper(1, DAY))
+    assert servings.usage(PERSON, NOON) == Usage(2, 0.0)
+    servings.add(undo(1))
+    assert servings.usage(PERSON, NOON) == Usage(1, 0.0)
+
+
+def test_old_paper_lists_take_no_room_from_today() -> None:
+    """However many past days are entered, today's counts stay; the last of the lists are still known."""
+    servings = Servings(Machine().boot)
+    servings.add(tap())
+    for back in range(1, 3 * MOST_DAYS):
+        servings.add(paper(back, DAY - timedelta(days=back), holder="person 2"))
+    assert servings.usage(PERSON, NOON).served_today == 1
+    assert servings.of_day(DAY - timedelta(days=1), "canteen") == {"person 2": 1}
+    servings.add(tap(day=DAY + timedelta(days=1)))
+    assert servings.usage(PERSON, NOON).served_today == 1
+
+
 def undo(number: int) -> Event:
     """What takes such a mark back."""
     fact = {"act": "undo", "card": None, "person": None, "undoes": f"{number:032x}"}
@@ -137,3 +174,30 @@ def test_marks_that_can_be_undone_are_bounded() -> None:
         servings.add(mark(number, holder="person 2"))
     servings.add(undo(1))
     assert servings.usage(PERSON, NOON).served_today == 1
+
+
+def test_V6_5_what_was_charged_offline_is_added_up_by_holder_place_and_day() -> None:
+    """What the registry was asked about is in its balance; what waits to be written counts beside what is."""
+    servings = Servings(Machine().boot)
+    offline: dict[str, Any] = {"price_cents": 30, "prepaid": True, "flags": ["quota_unknown", "charged_offline"]}
+    for event in (
+        tap(**offline),
+        tap(price_cents=30, prepaid=True, flags=[]),
+        tap(holder="person 2", **offline),
+        tap(service="copies", **offline),
+        tap(day=DAY - timedelta(days=1), **offline),
+    ):
+        servings.add(event)
+    assert servings.usage(PERSON, NOON).spent_today_cents == 30
+    assert servings.usage(PERSON, NOON, [tap(**offline), tap(service="copies", **offline)]).spent_today_cents == 60
+    assert servings.usage(Serving(DAY + timedelta(days=1), "canteen", "person 1"), NOON).spent_today_cents == 0
+
+
+def test_what_was_spent_goes_with_its_day() -> None:
+    """No more days are kept of it than of servings."""
+    servings = Servings(Machine().boot)
+    for number in range(MOST_DAYS + 1):
+        servings.add(tap(day=DAY + timedelta(days=number), price_cents=30, flags=["charged_offline"]))
+    assert [
+        servings.usage(Serving(DAY + timedelta(days=n), "canteen", "person 1"), NOON).spent_today_cents for n in (0, 1)
+    ] == [0, 30]
