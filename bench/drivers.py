@@ -9,8 +9,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import nfc.clf  # type: ignore[import-untyped]
@@ -19,9 +20,13 @@ import serial
 from bench.figure import RATIO, Figure, micros, p50
 from bench.memory import held_mb
 from bench.plan import Plan
+from outputs.guardian_words import Lines as GuardianLines
+from outputs.guardian_words import Move, decode_move
+from outputs.output import OutputFault
 from readers.nfc import NfcReader
 from readers.nfc_child import open_device
 from readers.nfc_device import parse_device
+from readers.nfc_words import NfcWordsFault, Words
 from readers.reader import Presented, Reader, now_ns
 from readers.serial_frames import Em4100Frames, LineFormat, Lines, Notation, Parser
 from readers.serial_port import SerialLine as Line
@@ -37,7 +42,9 @@ TAPS: Final = 300
 IDLE_S: Final = 10.0
 SHORT_BYTES, LONG_BYTES = 10**6, 10**9
 SHORT_UNPLUGS, LONG_UNPLUGS = 20, 1000
+SHORT_NFC_UNPLUGS: Final = 5  # a child's end, a pause and a new child take some 3 s
 CHUNK: Final = 1 << 20
+PIPE_BYTES: Final = 200  # as a pipe gives them: less than the longest line
 WITHIN_S: Final = 10.0
 GONE_S: Final = 0.1
 EIGHT: Final = 8
@@ -56,7 +63,7 @@ def measure(plan: Plan) -> list[Figure]:
         *_nfc_taps(folder, taps),
         *_idle(folder),
         *_parsers(plan, LONG_BYTES if plan.long else SHORT_BYTES),
-        *_unplugs(folder, LONG_UNPLUGS if plan.long else SHORT_UNPLUGS),
+        *_unplugs(folder, *((LONG_UNPLUGS, LONG_UNPLUGS) if plan.long else (SHORT_UNPLUGS, SHORT_NFC_UNPLUGS))),
     ]
 
 
@@ -273,6 +280,8 @@ def _parsers(plan: Plan, size: int) -> Iterator[Figure]:
         "lines of a length": lambda: Lines(LineFormat(Notation.HEX, suffix=b"", length=8)),
     }
     random = plan.random()
+    yield _refusing("NFC child's words", lambda: Words().feed, random, size)
+    yield _refusing("guardian's words", _moves, random, size)
     for what, make in parsers.items():
         parser, began_s = make(), time.monotonic()
         for start in range(0, size, CHUNK):
@@ -281,20 +290,48 @@ def _parsers(plan: Plan, size: int) -> Iterator[Figure]:
         yield Figure(NAME, f"parser, {what}: {size:.0e} random bytes without a fault", size / took_s / 1e6, "MB/s")
 
 
-def _unplugs(folder: Path, count: int) -> Iterator[Figure]:
+def _moves() -> Callable[[bytes], list[Move]]:
+    """Begin as a guardian hears: lines, each a move or a fault."""
+    lines = GuardianLines()
+    return lambda data: [decode_move(line) for line in lines.feed(data)]
+
+
+def _refusing(what: str, begin: Callable[[], Callable[[bytes], Sequence[object]]], random: Random, size: int) -> Figure:
+    """Feed one that refuses nonsense and is begun anew then, as its reader or output does; none of it may be taken for a word."""
+    feed, began_s, taken = begin(), time.monotonic(), 0
+    for start in range(0, size, PIPE_BYTES):
+        try:
+            taken += len(feed(random.randbytes(min(PIPE_BYTES, size - start))))
+        except (NfcWordsFault, OutputFault):
+            feed = begin()
+    took_s = time.monotonic() - began_s
+    note = f"{size / took_s / 1e6:.3g} MB/s"
+    return Figure(NAME, f"parser, {what}: taken of {size:.0e} random bytes", taken, "words", 0, note)
+
+
+def _unplugs(folder: Path, count: int, nfc_count: int) -> Iterator[Figure]:
     path = folder / "unplugged"
-    reader = SerialReader(Line(str(path)), Em4100Frames, absent_ms=50)
-    with SerialLine(path) as line, _running(reader) as heard:
+    with SerialLine(path) as line:
+        reader = SerialReader(Line(str(path)), Em4100Frames, absent_ms=50)
+        yield from _unplugged("serial", reader, line, count)
+    chip_path = folder / "unplugged-pn532"
+    with Pn532(chip_path) as chip:
+        nfc_reader = NfcReader(parse_device(f"tty:{chip_path}:pn532"), absent_ms=50)
+        yield from _unplugged("NFC", nfc_reader, chip, nfc_count)
+
+
+def _unplugged(what: str, reader: Reader, device: SerialLine | Pn532, count: int) -> Iterator[Figure]:
+    with _running(reader) as heard:
         before: tuple[tuple[int, int], int] | None = None
         for _ in range(count):
-            line.unplug()
+            device.unplug()
             heard.await_lost()
-            line.plug()
+            device.plug()
             heard.await_reading()
             before = before or (held(), resident_kib())  # after the first, which imports and allocates
         assert before is not None  # noqa: S101  there is at least one
         (threads, descriptors), kib = before
         more_threads, more_descriptors = (now - then for now, then in zip(held(), (threads, descriptors), strict=True))
-        yield Figure(NAME, f"serial, {count} unplugs: threads more", more_threads, "", 0)
-        yield Figure(NAME, f"serial, {count} unplugs: descriptors more", more_descriptors, "", 0)
-        yield Figure(NAME, f"serial, {count} unplugs: memory more", (resident_kib() - kib) / 1024, "MiB")
+        yield Figure(NAME, f"{what}, {count} unplugs: threads more", more_threads, "", 0)
+        yield Figure(NAME, f"{what}, {count} unplugs: descriptors more", more_descriptors, "", 0)
+        yield Figure(NAME, f"{what}, {count} unplugs: memory more", (resident_kib() - kib) / 1024, "MiB")

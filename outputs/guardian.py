@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Final
 
 from outputs.guardian_words import Kind, Lines, Said, decode_move, encode_said
+from outputs.opening import open_switch
 from outputs.output import OutputFault
 from outputs.pulse import Pulse
-from outputs.switch import Switch, from_json, open_switch
+from outputs.switch import Switch, from_json
 
 REST_FOR_S: Final = 60.0
 REST_AGAIN_S: Final = 0.2

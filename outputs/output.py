@@ -1,6 +1,6 @@
 """The face of every output: it takes a command and has moved when it returns, or says why it has not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -10,10 +10,14 @@ class OutputFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One granted tap's command. `pulse_s` is how long the output stays moved; it ends the pulse by itself."""
+    """One granted tap's command. `pulse_s` is how long the output stays moved; it ends the pulse by itself.
+
+    `text` is what a keyboard types: somebody's number, so that no log shows it.
+    """
 
     tap_id: str
     pulse_s: float
+    text: str = field(default="", repr=False)
 
 
 class Output(Protocol):

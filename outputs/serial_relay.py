@@ -9,8 +9,15 @@
 no answer is waited for.
 
 A relay holds what it was told last, whoever ends and however: its guardian must tell it (`outputs.guardian`).
+
+A board has several channels, each an output with a guardian of its own, so a line is shared among ours and closed to others: all of us hold
+the line by a shared lock, which another program's exclusive one does not bear (flock(2), pyserial's `exclusive`), and each its own channel
+by a lock on the byte of that number (an open file description lock, fcntl(2)). A frame is one write, which the kernel does not cut in two.
 """
 
+import fcntl
+import os
+import struct
 import termios
 from collections.abc import Callable
 from typing import Final
@@ -43,15 +50,16 @@ class RelaySwitch:
     """One channel of an opened board."""
 
     def __init__(self, spec: RelaySpec) -> None:
-        """Open the line for us alone and switch the channel off; raises OutputFault."""
+        """Take the channel for us alone and switch it off; raises OutputFault."""
         if spec.protocol not in FRAMES or not 1 <= spec.channel <= CHANNELS_MAX:
             raise OutputFault(f"{spec.path}: found protocol {spec.protocol}, channel {spec.channel}, expected a0 or at")
         self._spec = spec
         try:
-            self._port = serial.Serial(spec.path, spec.baud, timeout=0, write_timeout=WRITE_S, exclusive=True)
+            self._port = serial.Serial(spec.path, spec.baud, timeout=0, write_timeout=WRITE_S)
         except (OSError, termios.error) as error:  # termios.error is no OSError
             raise OutputFault(f"{spec.path}: {error}") from error
         try:
+            _take_channel(self._port.fileno(), spec)
             self.off()
         except OutputFault:
             self.close()
@@ -75,3 +83,16 @@ class RelaySwitch:
             self._port.write(FRAMES[self._spec.protocol](self._spec.channel, on=on))
         except (OSError, termios.error) as error:
             raise OutputFault(f"{self._spec.path}: {error}") from error
+
+
+def _take_channel(descriptor: int, spec: RelaySpec) -> None:
+    """Lock the line against other programs, and the channel against others of ours. Raises OutputFault, and nothing was switched."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        raise OutputFault(f"{spec.path}: another program has locked the line") from error
+    channel = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, spec.channel, 1, 0)  # struct flock
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, channel)
+    except OSError as error:
+        raise OutputFault(f"{spec.path}: channel {spec.channel} is locked: another output has it") from error

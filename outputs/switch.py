@@ -7,8 +7,6 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
-from outputs.output import OutputFault
-
 
 class Switch(Protocol):
     """One opened device. Opening it switched it off; whoever lets go of it switches it off before."""
@@ -56,16 +54,3 @@ def from_json(text: str) -> SwitchSpec:
     """Read what `to_json` wrote."""
     fields = json.loads(text)
     return _KINDS[fields.pop("kind")](**fields)
-
-
-def open_switch(spec: SwitchSpec) -> Switch:
-    """Open what a spec names, switched off; raises OutputFault. A library is imported only where it is used."""
-    if isinstance(spec, GpioSpec):
-        try:
-            from outputs.gpio import GpioSwitch  # noqa: PLC0415  see above
-        except ImportError as error:
-            raise OutputFault("gpiod is not installed: install viipe with its extra `gpio`") from error
-        return GpioSwitch(spec)
-    from outputs.serial_relay import RelaySwitch  # noqa: PLC0415  see above
-
-    return RelaySwitch(spec)

@@ -16,7 +16,8 @@ from tests.rig.gpiochip import GpioChip
 DO = """
 import sys
 from outputs.output import OutputFault
-from outputs.switch import from_json, open_switch
+from outputs.opening import open_switch
+from outputs.switch import from_json
 try:
     switch = open_switch(from_json(sys.argv[1]))
     for word in sys.argv[2:]:

@@ -332,3 +332,22 @@ def test_25_reconnects_pulse_nothing(relay: Door) -> None:
     move_when_ready(output, Command("tap", 0.2))
     output.close()
     assert relay.pulses() == 1
+
+
+def test_two_outputs_of_one_board_know_nothing_of_each_other(tmp_path: Path) -> None:
+    """Each channel pulses by itself; a guardian that is killed in its pulse ends its own channel's, the other's goes on to its end."""
+    with RelayBoard(tmp_path / "relay") as board, contextlib.ExitStack() as stack:
+        doors = [Guarded(RelaySpec(str(board.path), "a0", channel), max_pulse_s=10) for channel in (1, 2)]
+        for door in doors:
+            stack.callback(door.close)
+        assert [board.pulses(channel) for channel in (1, 2)] == [0, 0]
+        doors[0].move(Command("00" * 16, 8.0))
+        doors[1].move(Command("01" * 16, 8.0))
+        board.wait(is_on=True, channel=1)
+        board.wait(is_on=True, channel=2)
+        process = doors[0]._process
+        assert process is not None
+        process.kill()
+        board.wait(is_on=False, channel=1)  # the next guardian puts it to rest
+        assert board.is_on(2)
+        assert [board.pulses(channel) for channel in (1, 2)] == [1, 1]

@@ -1,9 +1,11 @@
 """Relay boards on a serial line."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import serial
 
 from outputs.output import OutputFault
 from outputs.serial_relay import RelaySwitch, a0_frame, at_frame
@@ -57,11 +59,48 @@ def test_a_relay_that_was_left_on_is_off_when_it_is_opened(board: RelayBoard) ->
 
 
 def test_the_line_is_ours_alone(board: RelayBoard) -> None:
-    """A second program cannot open it beside us."""
+    """A program that wants the line for itself cannot have it beside us, nor we beside it."""
     switch = RelaySwitch(RelaySpec(str(board.path), "a0"))
-    with pytest.raises(OutputFault, match="lock"):
-        RelaySwitch(RelaySpec(str(board.path), "a0"))
+    with pytest.raises(serial.SerialException, match="lock"):
+        serial.Serial(str(board.path), exclusive=True)
     switch.close()
+    with serial.Serial(str(board.path), exclusive=True):
+        before = len(board.frames)
+        with pytest.raises(OutputFault, match="another program has locked the line"):
+            RelaySwitch(RelaySpec(str(board.path), "a0"))
+    assert len(board.frames) == before, "nothing is switched by who may not"
+
+
+def test_a_channel_is_one_outputs_alone(board: RelayBoard) -> None:
+    """A second output of the same channel is refused before it switches anything; when the first has let go it may."""
+    switch = RelaySwitch(RelaySpec(str(board.path), "a0", 2))
+    switch.on()
+    board.wait(is_on=True, channel=2)
+    with pytest.raises(OutputFault, match="channel 2 is locked"):
+        RelaySwitch(RelaySpec(str(board.path), "a0", 2))
+    assert board.is_on(2)
+    switch.close()
+    RelaySwitch(RelaySpec(str(board.path), "a0", 2)).close()
+    board.wait(is_on=False, channel=2)
+
+
+@pytest.mark.parametrize("protocol", ["a0", "at"])
+def test_channels_of_one_board_are_switched_at_the_same_time(board: RelayBoard, protocol: str) -> None:
+    """Eight threads switch eight channels a hundred times: every frame is whole, and each channel had its own pulses."""
+    switches = [RelaySwitch(RelaySpec(str(board.path), protocol, channel)) for channel in range(1, 9)]
+
+    def pulse(switch: RelaySwitch) -> None:
+        for _ in range(100):
+            switch.on()
+            switch.off()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(pulse, switches))
+    board.wait_frames(8 + 8 * 200)
+    for switch in switches:
+        switch.close()
+    assert (board.noise, len(board.frames)) == (b"", 8 + 8 * 200)
+    assert [board.pulses(channel) for channel in range(1, 9)] == [100] * 8
 
 
 def test_a_board_that_is_pulled_is_a_fault(board: RelayBoard) -> None:
