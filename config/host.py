@@ -13,16 +13,29 @@ from zoneinfo import ZoneInfo
 
 from config import checks
 from config.checks import TABLES_MAX, Check, each_of, fields
+from config.desk_table import DeskSection, desk
 from config.document import read_document
 from config.finding import WHOLE_FILE, ConfigError, Finding, located
+from config.neighbours_table import NeighboursSection, neighbours
 from config.output_table import OutputConfig, output_check
 from config.reader_table import ReaderConfig, reader_check
+from config.screen_table import ScreenSection, screen_check
 from policy.calendar import Calendar, parse_calendar
 from policy.fault import Fault, Faulty
 from policy.rule import KEYS as RULE_KEYS
 from policy.rule import Rule, parse_rule
 
-__all__ = ["HostConfig", "HostSection", "OutputConfig", "ReaderConfig", "RegistrySection", "load", "parse"]
+__all__ = [
+    "HostConfig",
+    "HostSection",
+    "NeighboursSection",
+    "OutputConfig",
+    "ReaderConfig",
+    "RegistrySection",
+    "ScreenSection",
+    "load",
+    "parse",
+]
 
 SIZE_MAX_BYTES: Final = 1 << 20
 QUOTA_DEADLINE_MS: Final = 150
@@ -61,6 +74,9 @@ class HostConfig:
     services: Mapping[str, Rule]
     calendar: Calendar
     warnings: tuple[Finding, ...]
+    screen: ScreenSection | None = None  # its pages; None shows none
+    desk: DeskSection | None = None  # a library's, one of its pages
+    neighbours: NeighboursSection | None = None  # where others of the site reach this host; None speaks with none
 
 
 def load(path: Path) -> HostConfig:
@@ -86,6 +102,9 @@ def parse(text: str) -> HostConfig:
         services=sections.get("service", MappingProxyType({})),
         calendar=sections.get("calendar", Calendar()),
         warnings=located(_doubts(sections), document.lines),
+        screen=sections.get("screen"),
+        desk=sections.get("desk"),
+        neighbours=sections.get("neighbours"),
     )
 
 
@@ -116,6 +135,9 @@ def _sections(document: Mapping[str, Any]) -> dict[str, Any]:
         "output": each_of(output_check(), TABLES_MAX, "tables, each headed [[output]]"),
         "service": _services,
         "calendar": lambda value: parse_calendar(checks.table(value)),
+        "screen": screen_check(_names(document.get("reader", []))),
+        "desk": desk,
+        "neighbours": neighbours,
     }
     return fields(document, by_name, required={"host"})
 
@@ -180,6 +202,12 @@ def _doubts(sections: Mapping[str, Any]) -> Iterator[Fault]:
     readers: tuple[ReaderConfig, ...] = sections.get("reader", ())
     if "registry" in sections:
         yield from _until_the_registry_speaks(sections)
+    if "desk" in sections and "screen" not in sections:
+        expected = "[screen] beside it: its process hands the numbers over"
+        yield Fault(("desk",), "a library's desk, and no [screen] to show it", expected)
+    if "neighbours" in sections and "registry" not in sections:
+        expected = "[registry] beside it: its list of hosts tells who the neighbours are"
+        yield Fault(("neighbours",), "neighbours, and no registry to know them by", expected)
     if not readers:
         yield Fault((), "no reader", "at least one [[reader]], unless cards are read elsewhere")
     for service in sections.get("service", {}):

@@ -50,12 +50,12 @@ class OutputConfig:
 
 
 def output_check() -> Check[OutputConfig]:
-    """Make the check of all outputs of one file: names and boards are there once."""
+    """Make the check of all outputs of one file: names, lines and channels are there once, and a board is spoken to in one way."""
     kinds: dict[str, dict[str, Check[Any]]] = {
         "record": {"path": checks.absolute_path},
         "gpio": {"chip": checks.device_path, "line": _gpio_line, "active_low": checks.flag},
         "serial-relay": {
-            "port": checks.distinct(checks.device_path, "another output"),  # a board is opened by one alone
+            "port": checks.device_path,
             "protocol": checks.one_word(PROTOCOLS),
             "channel": checks.whole(1, 16),
             "baud": checks.baud,
@@ -69,13 +69,14 @@ def output_check() -> Check[OutputConfig]:
         "max_pulse_s": _PULSE_S,
     }
     lines: set[object] = set()
+    boards: dict[str, tuple[object, object, set[object]]] = {}
 
     def check(value: object) -> OutputConfig:
         given = checks.table(value)
         known = checks.by_kind(given, common, kinds, _LATER)
         kind = given.get("kind")
         own = REQUIRED.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
-        also = [*_pulse_within_bound(given), *_line_taken(given, lines)]
+        also = [*_pulse_within_bound(given), *_line_taken(given, lines), *_channel_taken(given, boards)]
         return OutputConfig(**checks.fields(given, known, {"name", "kind", *own}, also=also))
 
     return check
@@ -102,6 +103,25 @@ def _line_taken(given: Mapping[str, object], lines: set[object]) -> list[Fault]:
     if place in lines:
         return [Fault(("line",), f"line {place[1]} of {place[0]}", "another one: another output has it already")]
     lines.add(place)
+    return []
+
+
+def _channel_taken(given: Mapping[str, object], boards: dict[str, tuple[object, object, set[object]]]) -> list[Fault]:
+    """Tell a channel that another output of the same board has, and a board that is told two ways of speaking."""
+    if given.get("kind") != "serial-relay":
+        return []
+    port, channel, way = (
+        str(given.get("port")),
+        given.get("channel", 1),
+        (given.get("protocol"), given.get("baud", BAUD)),
+    )
+    protocol, baud, channels = boards.setdefault(port, (*way, set()))
+    if str(channel) in channels:
+        return [Fault(("channel",), f"channel {channel} of {port}", "another one: another output has it already")]
+    channels.add(str(channel))
+    if (protocol, baud) != way:
+        said = f"{protocol} at {baud} baud, as another output of {port} says"
+        return [Fault(("protocol",), f"{way[0]} at {way[1]} baud", said)]
     return []
 
 

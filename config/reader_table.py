@@ -42,7 +42,7 @@ class ReaderConfig:
     `prefix`, `suffix` (None: CR, LF or both) and `length` describe a line; `repeats_ms` is the longest time between two
     frames of a card that lies there (0: it is written once; None: as the format has it). `absent_ms` is how long a card
     must be out of the field to count as removed. `power_cycle` is a program that takes the reader's power for a moment.
-    `desk`: a card that the office waits for is held to this one.
+    `desk`: a card that the office waits for is held to this one. `lossy` allows a form that has lost a part of the UID.
     """
 
     name: str
@@ -67,6 +67,7 @@ class ReaderConfig:
     lamps: str | LampsConfig | None = None
     power_cycle: tuple[str, ...] = ()
     desk: bool = False
+    lossy: bool = False
 
 
 def desks_of(readers: Sequence[ReaderConfig]) -> frozenset[str]:
@@ -96,7 +97,8 @@ def reader_check(services: frozenset[str] | None, outputs: frozenset[str] | None
     def check(value: object) -> ReaderConfig:
         given = checks.table(value)
         kind = given.get("kind")
-        faults = _one_way_to_find(given) if kind == "pcsc" else _of_a_line(given) if kind == "serial" else []
+        of_serial = [*_of_a_line(given), *_lost_bits(given)]
+        faults = _one_way_to_find(given) if kind == "pcsc" else of_serial if kind == "serial" else []
         known = checks.by_kind(given, common, kinds, _LATER)
         own = REQUIRED.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
         return ReaderConfig(**checks.fields(given, known, {"name", "kind", "service", *own}, also=faults))
@@ -115,7 +117,8 @@ def _kinds() -> dict[str, dict[str, Check[Any]]]:
             "suffix": checks.characters,
             "length": checks.whole(1, 64),
             "repeats_ms": checks.whole(0, 5000),
-            "uid_form": _whole_form,
+            "uid_form": _any_form,
+            "lossy": checks.flag,
         },
         "nfc": {
             "device": checks.distinct(checks.nfc_device, "another reader"),
@@ -144,15 +147,25 @@ def _form_in_bytes(what: str) -> Check[UidForm]:
     return check
 
 
-def _whole_form(value: object) -> UidForm:
-    if isinstance(value, str) and value in _WHOLE_FORMS:
-        return UidForm(value)
+def _any_form(value: object) -> UidForm:
     if isinstance(value, str) and value in set(UidForm):
+        return UidForm(value)
+    raise checks.wrong(value, f"one of {', '.join(_WHOLE_FORMS)}")
+
+
+def _lost_bits(given: Mapping[str, object]) -> list[Fault]:
+    """Tell a form that loses a part of the UID, unless the file says that it may, and a file that says so without need."""
+    form, is_allowed = given.get("uid_form"), given.get("lossy") is True
+    is_cut = isinstance(form, str) and form in set(UidForm) - set(_WHOLE_FORMS)
+    if is_cut and not is_allowed:
         why = (
             f"one that keeps the whole UID: {', '.join(_WHOLE_FORMS)}; set the reader so, or two cards may open as one"
+            " (lossy = true allows it)"
         )
-        raise Faulty([Fault((), f"{told(value)}, which loses a part of the UID", why)])
-    raise checks.wrong(value, f"one of {', '.join(_WHOLE_FORMS)}")
+        return [Fault(("uid_form",), f"{told(form)}, which loses a part of the UID", why)]
+    if is_allowed and not is_cut:
+        return [Fault(("lossy",), "lossy beside a form that keeps the whole UID", "a uid_form that loses a part")]
+    return []
 
 
 def _output_names(check_one: Check[str]) -> Check[tuple[str, ...]]:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.finding import ConfigError, Finding
-from config.host import SIZE_MAX_BYTES, OutputConfig, ReaderConfig, RegistrySection, load, parse
+from config.host import SIZE_MAX_BYTES, OutputConfig, ReaderConfig, RegistrySection, ScreenSection, load, parse
 from config.toml_lines import lines
 from policy.calendar import Calendar, DayType
 from policy.model import Direction, Kind
@@ -170,7 +170,7 @@ def test_each_example_file_loads_without_a_doubt(file: Path) -> None:
 
 
 def test_there_is_an_example_for_each_service_of_both_schools() -> None:
-    """DOMAIN.md §3: THG has a door, a canteen and a library; Viimsi a canteen, a library and a cloakroom."""
+    """DOMAIN.md §3: THG has a door, a canteen and a library; Viimsi a canteen, a library, a cloakroom and copies."""
     services = {file.name.split(".")[0]: set(load(file).services) for file in EXAMPLES.glob("*-*.example.toml")}
     assert services == {
         f"{school}-{service}": {service}
@@ -181,6 +181,7 @@ def test_there_is_an_example_for_each_service_of_both_schools() -> None:
             ("viimsi", "canteen"),
             ("viimsi", "library"),
             ("viimsi", "cloakroom"),
+            ("viimsi", "copies"),
         ]
     }
 
@@ -199,7 +200,7 @@ def test_the_examples_rules_are_those_of_the_schools() -> None:
 def test_the_main_example_explains_each_key_of_a_rule_free_host() -> None:
     """Each key that a host, reader or output can have stands in the example file, in use or as a note."""
     example = (EXAMPLES / "host.example.toml").read_text()
-    for noun in (ReaderConfig, OutputConfig):
+    for noun in (ReaderConfig, OutputConfig, ScreenSection):
         assert all(f"{field.name} =" in example for field in dataclasses.fields(noun))
 
 

@@ -74,8 +74,25 @@ def test_each_fault_is_told_with_its_line(words: str, line: int, key: str, found
     assert first.expected
 
 
-@pytest.mark.parametrize(("words", "key"), [(GPIO, "line"), (RELAY, "port")])
+def test_a_board_serves_an_output_a_channel() -> None:
+    """Several outputs of one port, each with its channel."""
+    found = parse(HEAD + RELAY + '\n[[output]]\nname = "other"\n' + RELAY + "\nchannel = 2").outputs
+    assert [(each.port, each.channel) for each in found] == [("/dev/ttyUSB0", 1), ("/dev/ttyUSB0", 2)]
+
+
+@pytest.mark.parametrize("more", ["\nbaud = 115200", ""])
+def test_a_board_is_spoken_to_in_one_way(more: str) -> None:
+    """Two protocols, or two speeds, on one line are a fault."""
+    words = RELAY if more else RELAY.replace("a0", "at")
+    (fault,) = faults(RELAY + '\n[[output]]\nname = "other"\n' + words + "\nchannel = 2" + more)
+    assert (fault.key, fault.expected) == (
+        "output[2].protocol",
+        "a0 at 9600 baud, as another output of /dev/ttyUSB0 says",
+    )
+
+
+@pytest.mark.parametrize(("words", "key"), [(GPIO, "line"), (RELAY, "channel")])
 def test_two_outputs_share_no_device(words: str, key: str) -> None:
-    """A line and a board are held by one guardian alone."""
+    """A line and a channel are held by one guardian alone."""
     (fault,) = faults(words + '\n[[output]]\nname = "other"\n' + words)
     assert (fault.key, fault.expected) == (f"output[2].{key}", "another one: another output has it already")

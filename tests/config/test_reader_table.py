@@ -93,6 +93,18 @@ def test_each_fault_is_told_with_its_line(words: str, line: int, key: str, found
     assert first.expected
 
 
+def test_a_form_that_loses_bits_is_allowed_by_a_word_of_its_own() -> None:
+    """With `lossy = true` alone; and that word says nothing beside a form that keeps all."""
+    found = reader(LINE + '\nuid_form = "wiegand_26"\nlossy = true')
+    assert (found.uid_form, found.lossy) == (UidForm.WIEGAND_26, True)
+    for words, key in (
+        (LINE + '\nuid_form = "wiegand_26"\nlossy = false', "uid_form"),
+        (LINE + "\nlossy = true", "lossy"),
+        (PCSC + "\nlossy = true", "lossy"),
+    ):
+        assert [each.key for each in faults(words)] == [f"reader[1].{key}"]
+
+
 def test_two_readers_share_no_port() -> None:
     """A serial port is read by one alone."""
     second = '\n[[reader]]\nname = "other"\nservice = "canteen"\n'

@@ -1,0 +1,136 @@
+"""The pages on their sockets: one listener for this machine, one by TLS for paired tablets, in one event loop with the feed."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from config.screen_table import Address
+from outputs.screen.feed import Feed
+
+STOP_S: Final = 1
+_KEEP_ALIVE_S: Final = 75
+_BEAT_S: Final = 0.5
+_BACKLOG: Final = 64
+_MOST_AT_ONCE: Final = 100  # requests and streams of one listener; a till has one page, a school some tablets
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One listener: the guarded pages, its socket, and its TLS if it has any."""
+
+    app: ASGIApp
+    sock: socket.socket
+    tls: ssl.SSLContext | None = None
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without signals of its own: the program ends it."""
+
+    def __init__(self, served: Served) -> None:
+        tls = served.tls
+        config = uvicorn.Config(
+            served.app,
+            log_config=None,
+            access_log=False,  # a path may hold whom somebody looked for
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            http="h11",
+            ws="wsproto",
+            loop="asyncio",
+            backlog=_BACKLOG,
+            limit_concurrency=_MOST_AT_ONCE,
+            ws_max_size=1 << 16,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=STOP_S,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+        )
+        super().__init__(config)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Hear none."""
+        yield
+
+
+class Pages:
+    """Serves until `stop`, which may be called from any thread."""
+
+    def __init__(
+        self,
+        listeners: Sequence[Served],
+        feed: Feed,
+        beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
+    ) -> None:
+        """Keep the parts; nothing is served before `run`. Each of `beside` works in the same loop for as long as pages are served."""
+        self._listeners = listeners
+        self._feed = feed
+        self._beside = beside
+        self._servers: list[_Server] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.beat_s = 0.0  # when the loop last turned (monotonic): what a watchdog is fed by
+        self.addresses = [_address_of(each) for each in listeners]
+
+    def run(self) -> None:
+        """Serve in this thread. Raises OSError where a socket cannot be used."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._servers = [_Server(each) for each in self._listeners]
+        tasks = [asyncio.create_task(work()) for work in (self._feed.run, self._beat, *self._beside)]
+        try:
+            served = zip(self._servers, self._listeners, strict=True)
+            await asyncio.gather(*(server.serve(sockets=[each.sock]) for server, each in served))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        while True:
+            self.beat_s = time.monotonic()
+            await asyncio.sleep(_BEAT_S)
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether all listeners take requests."""
+        return bool(self._servers) and all(server.started for server in self._servers)
+
+    def call(self, work: Callable[[], object]) -> None:
+        """Have `work` done in the loop: what belongs to it may not be touched from another thread. For a feed told by hand."""
+        assert self._loop is not None, "run first"  # noqa: S101  an invariant
+        self._loop.call_soon_threadsafe(work)
+
+    def stop(self) -> None:
+        """End: streams are cut off, whoever follows them comes back."""
+        for server in self._servers:
+            server.should_exit = True
+
+
+def _address_of(served: Served) -> str:
+    host, port = served.sock.getsockname()[:2]
+    return f"{'http' if served.tls is None else 'https'}://{Address(host, port)}/"
+
+
+def listening(address: Address) -> socket.socket:
+    """Open the socket to listen at. Raises OSError, such as for a port that another program has."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.bind((address.host, address.port))
+    except OSError as error:
+        sock.close()
+        raise OSError(f"{address}: {error.strerror or error}") from error
+    sock.setblocking(False)  # noqa: FBT003  the standard library's form
+    return sock

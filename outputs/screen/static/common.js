@@ -1,0 +1,102 @@
+// What all pages share: their words, asking the server, and hearing what happens at the readers.
+
+const words = JSON.parse(document.getElementById("words").textContent);
+
+/** Return a word of the visitor's language; `{name}` in it is filled from `values`. */
+export function word(key, values = {}) {
+  const text = words[key] ?? key;
+  return text.replace(/\{([a-z_]+)\}/g, (hole, name) => values[name] ?? hole);
+}
+
+/** Why the server did not do what was asked: `word` names the reason, `message` says it. */
+export class Refused extends Error {
+  constructor(key, values, status) {
+    super(word(key, values));
+    this.word = key;
+    this.values = values;
+    this.status = status;
+  }
+}
+
+/** Ask the server for a deed; return its answer. Throws Refused, also where nobody answers. */
+export async function post(path, body = {}, withinMs = 8000) {
+  let response, answer;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(withinMs),
+    });
+    answer = await response.json();
+  } catch {
+    throw new Refused(response ? "common.malformed" : "common.no_screen", { name: path }, response?.status ?? 0);
+  }
+  if (!response.ok) throw new Refused(answer.refused ?? "common.malformed", answer.values ?? {}, response.status);
+  return answer;
+}
+
+/** Make an element: `make("li", {class: "pupil"}, "text", child, …)`. Text stays text. */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children);
+  return element;
+}
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 4000;
+const SILENT_MS = 6000; // the server says how things are every 2 s
+
+/**
+ * Hear a stream of server-sent events. `handlers` are functions by event name, each called with the event's JSON; `lost` and `back`
+ * are called when the server is not heard and when it is again. It reconnects by itself, for ever.
+ */
+export function follow(path, handlers) {
+  let source, silence, pauseMs = FIRST_PAUSE_MS, isLost = false;
+
+  function lose() {
+    source.close();
+    clearTimeout(silence);
+    if (!isLost) {
+      isLost = true;
+      handlers.lost?.();
+    }
+    setTimeout(open, pauseMs);
+    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+  }
+
+  function heard() {
+    clearTimeout(silence);
+    silence = setTimeout(lose, SILENT_MS);
+    pauseMs = FIRST_PAUSE_MS;
+    if (isLost) {
+      isLost = false;
+      handlers.back?.();
+    }
+  }
+
+  function open() {
+    source = new EventSource(path);
+    source.onerror = lose;
+    silence = setTimeout(lose, SILENT_MS);
+    for (const name of Object.keys(handlers).filter((each) => each !== "lost" && each !== "back")) {
+      source.addEventListener(name, (event) => {
+        heard();
+        handlers[name](JSON.parse(event.data));
+      });
+    }
+    source.addEventListener("beat", heard);
+  }
+
+  open();
+}
+
+for (const button of document.querySelectorAll("[data-language]")) {
+  button.addEventListener("click", async () => {
+    await post(`/api/language?is=${button.dataset.language}`);
+    location.reload();
+  });
+}

@@ -1,0 +1,107 @@
+"""The pages on their sockets: served, ended, and by TLS for tablets alone."""
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from config.screen_table import Address
+from outputs.screen import certificate
+from outputs.screen.app import app
+from outputs.screen.feed import Feed, Streams
+from outputs.screen.guard import PAIRED_COOKIE, Guard, Listener
+from outputs.screen.pairing import Pairing
+from outputs.screen.server import Pages, Served, listening
+from tests.rig.screen import ScreenRig
+
+WITHIN_S = 10.0
+
+
+def trusting_nobody() -> ssl.SSLContext:
+    """Speak TLS as a tablet whose user has compared the fingerprint."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
+
+
+async def nobody() -> Streams:
+    """Reach no daemon: the test tells."""
+    raise OSError("no daemon")
+
+
+def test_a_port_that_another_has_is_said_by_its_address() -> None:
+    """The message names what to change."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"127.0.0.1:{port}: Address already in use"):
+            listening(Address("127.0.0.1", port))
+
+
+def test_it_ends_soon_though_a_stream_is_open() -> None:
+    """A page that listens does not hold up a restart."""
+    screen = ScreenRig()
+    with screen:
+        assert screen.pages.beat_s > 0
+        assert screen.pages.addresses == [f"{screen.url}/"]
+        connection = http.client.HTTPConnection("127.0.0.1", screen.port, timeout=WITHIN_S)
+        connection.request("GET", "/api/stream?reader=till-1")
+        response = connection.getresponse()
+        assert response.readline() == b"event: away\n"
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < WITHIN_S / 2
+    connection.close()
+
+
+def test_a_tablet_comes_in_by_tls_and_only_when_it_is_paired(tmp_path: Path) -> None:
+    """Unpaired it sees the pairing page and nothing else; let go while it listens, it hears no more."""
+    pairing = Pairing(tmp_path)
+    tls = certificate.context(certificate.ensure(tmp_path, "canteen", datetime.now(UTC)))
+    screen = ScreenRig()
+    sock = listening(Address("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    tablets = Served(Guard(app(screen.parts), Listener(port, pairing)), sock, tls)
+    feed = screen.feed
+    pages = Pages([tablets], Feed(nobody))
+    thread = threading.Thread(target=pages.run, daemon=True)
+    thread.start()
+
+    opened: list[http.client.HTTPSConnection] = []
+
+    def ask(path: str, cookie: str = "") -> http.client.HTTPResponse:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=trusting_nobody(), timeout=WITHIN_S)
+        opened.append(connection)
+        connection.request("GET", path, headers={"cookie": cookie, "connection": "keep-alive"} if cookie else {})
+        return connection.getresponse()
+
+    with screen:
+        while not pages.is_serving:
+            time.sleep(0.01)
+        turned_away = ask("/")
+        assert (turned_away.status, turned_away.headers["location"]) == (303, "/pair")
+        assert ask("/api/stream").status == 403
+        assert ask("/photo/T-1002").status == 403
+        assert ask("/static/common.js").status == 200
+        token = pairing.redeem(pairing.new_code(), "tablet")
+        cookie = f"{PAIRED_COOKIE}={token}"
+        assert ask("/till/till-1", cookie).status == 200
+        assert ask("/till/till-1", f"{PAIRED_COOKIE}=guessed").status == 303
+        stream = ask("/api/stream?reader=till-1", cookie)
+        assert stream.readline() == b"event: away\n"
+        pairing.revoke(pairing.tablets()[0].id)
+        pages.call(lambda: feed.tell({"state": {}}))
+        assert b"state" not in stream.read()
+        stream.close()
+        for connection in opened:
+            connection.close()
+    with socket.create_connection(("127.0.0.1", port), WITHIN_S) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        assert not plain.recv(4096).startswith(b"HTTP"), "without TLS nobody is answered"
+    pages.stop()
+    thread.join(WITHIN_S)
