@@ -7,7 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from policy.calendar import Calendar
-from policy.model import Card, Quota
+from policy.model import Card, Credit, Quota
 from policy.rule import Rule
 from sync.cache_file import Gathered
 from sync.facts import Facts
@@ -39,6 +39,7 @@ class Basis:
     calendar: Calendar
     issued_at: datetime | None = None
     quota: Quota = Quota.NOT_ASKED
+    credit: Credit = Credit.NOT_ASKED
 
 
 def basis(gathered: Gathered, service: str, local: Local, facts: Facts) -> Basis:

@@ -20,6 +20,7 @@ EXIT_FAULT: Final = 1
 COMMANDS: Final = (
     ("run", "run", "read cards and decide, until stopped"),
     ("link", "link", "keep what the host holds equal with the registry, until stopped"),
+    ("screen", "screen", "serve the pages of a till and a desk, until stopped; pair a tablet"),
     ("enrol", "enrol", "make this host one of a registry's, by a one-time code"),
     ("check-config", "check_config", "check a host's file and list every fault in it"),
     ("readers", "readers", "list the readers of this machine and which of the host's readers each is"),
@@ -27,6 +28,7 @@ COMMANDS: Final = (
     ("teach", "teach", "learn from one known card how a reader writes, and set it in the host's file"),
     ("explain", "explain", "say how a tap would be answered, and why"),
     ("events", "events", "show the journal"),
+    ("export", "export", "write what was served here on some days into a file for a spreadsheet"),
     ("replay", "replay", "show which taps other rules would have answered otherwise"),
     ("status", "status", "say how the running host is"),
     ("doctor", "doctor", "look for faults, and say how each is mended"),

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from policy.calendar import Calendar, day_type
 from policy.clock import Moment, judge
-from policy.model import Circumstances, ClockTrust, Quota
+from policy.model import Circumstances, ClockTrust, Credit, Quota
 from sync import link_report
 from sync.cache import import_time
 from sync.journal_reading import NAME, last_event_time
@@ -121,6 +121,7 @@ def circumstances(  # noqa: PLR0913  a moment's own three, and what is known bes
     disk_ok: bool = True,
     data_age_h: float | None = None,
     quota: Quota = Quota.NOT_ASKED,
+    credit: Credit = Credit.NOT_ASKED,
 ) -> Circumstances:
     """Lay a moment out as a decision needs it: school-local time, its service day and that day's type for the card's groups."""
     local = moment.at.astimezone(zone)
@@ -132,4 +133,5 @@ def circumstances(  # noqa: PLR0913  a moment's own three, and what is known bes
         disk_ok=disk_ok,
         data_age_h=data_age_h,
         quota=quota,
+        credit=credit,
     )

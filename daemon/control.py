@@ -1,22 +1,20 @@
-"""The way into a running daemon: a unix socket in the state directory that takes one question a connection and answers by a line of JSON.
+"""The way into a running daemon: the unix socket `control.sock` in the state directory, and how it and its like are asked.
 
-A question is a word, such as `status`, or a JSON object whose `ask` is the word. The networked process listens in the same way.
+The networked process listens in the same way, at `link.sock` (`sync.asking` answers at both).
 """
 
 import json
 import socket
-import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from daemon.short_path import short_path
+from sync.asking import TIMEOUT_S, Answer, AskingServer
 
 NAME: Final = "control.sock"
-TIMEOUT_S: Final = 2.0
-_QUESTION_BYTES: Final = 4096
+LINK: Final = "link.sock"
 _ANSWER_BYTES: Final = 1 << 20
 Question = Mapping[str, Any]
 
@@ -26,51 +24,32 @@ class NotRunning(Exception):
 
 
 class ControlServer:
-    """Answers questions, one after another: whoever asks is the owner of the state directory."""
+    """Answers questions on the state directory's socket: whoever asks is the owner of the state directory."""
 
-    def __init__(self, state_dir: Path, answers: Mapping[str, Callable[[Question], Mapping[str, object]]]) -> None:
+    def __init__(self, state_dir: Path, answers: Mapping[str, Answer]) -> None:
         """Listen. A socket that a former run left behind is taken over. Raises OSError where that cannot be done."""
         self._path = state_dir / NAME
-        self._answers = answers
-        self._path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with short_path(self._path) as name:
-            self._socket.bind(name)
-        self._path.chmod(0o600)
-        self._socket.listen(8)
-        self._thread = threading.Thread(target=self._work, name="control", daemon=True)
-        self._thread.start()
+        self._server = AskingServer(listening(self._path), answers)
 
     def close(self) -> None:
         """Stop listening."""
         self._path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def _work(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:  # closed
-                return
-            with connection, suppress(OSError):  # whoever asked is gone, or too slow
-                connection.settimeout(TIMEOUT_S)
-                question = _understood(connection.recv(_QUESTION_BYTES))
-                answer = self._answers.get(str(question.get("ask")))
-                told = answer(question) if answer else {"error": f"expected one of {', '.join(self._answers)}"}
-                connection.sendall(json.dumps(told).encode() + b"\n")
+        self._server.close()
 
 
-def _understood(line: bytes) -> Question:
-    """Read a question; one that cannot be read is none that is known."""
-    if not line.startswith(b"{"):
-        return {"ask": line.decode(errors="replace").strip()}
+def listening(path: Path) -> socket.socket:
+    """Listen on a unix socket for the owner alone, in the place of one that a former run left behind. Raises OSError."""
+    path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        question = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return question if isinstance(question, dict) else {}
+        with short_path(path) as name:
+            made.bind(name)
+        path.chmod(0o600)
+        made.listen(16)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def ask(state_dir: Path, question: str | Question, *, name: str = NAME, within_s: float = TIMEOUT_S) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from enum import IntEnum
 from typing import Any, Final
 
 from config.host import HostConfig
-from daemon import reader_traps
+from daemon import neighbour_report, reader_traps
 from daemon.clock import SYNCED, believed_moment
 from daemon.control import NotRunning, ask
+from daemon.desk_keyboard import trouble
 from policy.model import ClockTrust
 from readers.pcsc import list_readers
 from readers.pcsc_context import PcscdUnreachable
 from readers.reader import ReaderFault
-from sync import cache, cache_file, current, journal_reading, site_key
+from sync import cache, cache_file, current, journal_reading, people_report, site_key
 from sync.faults import CacheFault, JournalFault, KeyFault
 
 LOW_DISK_BYTES: Final = 256 << 20
@@ -114,6 +115,8 @@ def _daemon(config: HostConfig) -> Iterator[Finding]:
                 "mark the desk's reader: desk = true in its [[reader]] of the host's file, then systemctl reload viipe"
             )
             yield Finding("desk", Level.WARNING, told["link"]["desk_fault"], mend)
+    if told["neighbours"] is not None:
+        yield from _neighbours(told["neighbours"])
     if told["journal"]["fault"]:
         yield Finding(
             "recording",
@@ -137,6 +140,35 @@ def _link(config: HostConfig, told: Mapping[str, Any]) -> Finding:
         mend = "see the network, and that `viipe link` runs: systemctl status viipe-link"
         return Finding("registry", Level.WARNING, found, mend)
     return Finding("registry", Level.OK, found)
+
+
+_NEIGHBOUR_MEND: Final = "see that it is on and that its port is open to this host (docs/neighbours.md)"
+
+
+def _neighbours(told: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Judge each neighbour: while the registry answers too, a lunch is one without them, so that nothing of it is a failure."""
+    for each in told:
+        mend = "" if each["reachable"] else _NEIGHBOUR_MEND
+        level = Level.OK if each["reachable"] else Level.WARNING
+        yield Finding(f"neighbour {each['name']}", level, neighbour_report.line(each), mend)
+    if not told:
+        mend = "switch [neighbours] on at the site's other hosts, and let each speak with the registry once"
+        yield Finding("neighbours", Level.WARNING, neighbour_report.NONE_KNOWN, mend)
+
+
+def _people(config: HostConfig) -> Iterator[Finding]:
+    """Look at the names: how many, never which. A host that shows none has nothing to be looked at."""
+    told = people_report.told(config.host.state_dir, datetime.now(UTC))
+    if told is None:
+        return
+    if told["fault"] or told["age_s"] is None:
+        mend = "see the link's log: journalctl -u viipe-link"
+        yield Finding("names", Level.WARNING, str(told["fault"] or "never asked for"), mend)
+        return
+    found = (
+        f"{told['persons']} persons, {told['photos']} photos, version {told['version']}, asked {told['age_s']} s ago"
+    )
+    yield Finding("names", Level.OK, found)
 
 
 def _remedy(fault: str) -> str:
@@ -249,6 +281,14 @@ def _journal(config: HostConfig) -> Iterator[Finding]:
         )
 
 
+def _desk(config: HostConfig) -> Iterator[Finding]:
+    """Look whether a library's desk can type. Where it cannot, the page still shows the number."""
+    if config.desk is None or config.desk.types == "none":
+        return
+    found, mend = trouble(config.desk) or ("in order", "")
+    yield Finding("desk's keyboard", Level.WARNING if mend else Level.OK, f"{config.desk.device}: {found}", mend)
+
+
 _CHECKS: Final[tuple[Callable[[HostConfig], Iterator[Finding]], ...]] = (
     _pcscd,
     _daemon,
@@ -256,5 +296,7 @@ _CHECKS: Final[tuple[Callable[[HostConfig], Iterator[Finding]], ...]] = (
     _disk,
     _site_key,
     _cards,
+    _people,
     _journal,
+    _desk,
 )

@@ -12,19 +12,24 @@ from zoneinfo import ZoneInfo
 from structlog.typing import FilteringBoundLogger
 
 from config.host import HostConfig, OutputConfig, ReaderConfig
-from daemon import build
+from daemon import build, neighbour_report
+from daemon.answer_feed import AnswerFeed
 from daemon.clock import HostClock, boot, latest
 from daemon.control import ControlServer
 from daemon.fact_desk import FactDesk
 from daemon.housekeeping import Housekeeping
 from daemon.link_watch import LinkWatch
+from daemon.marks import Marks
+from daemon.neighbourhood import Neighbourhood
+from daemon.noted import Noted
 from daemon.reader_worker import ReaderState, ReaderWorker
 from daemon.sole import only_daemon
 from daemon.tap_way import TapWay
+from daemon.today import Today
 from outputs.worker import OutputWorker
-from policy.rule import Rule
+from policy.calendar import Calendar
 from readers.reader import Presented, now_ns
-from sync import site_key
+from sync import people_report, site_key
 from sync.cache import CardCache
 from sync.facts import Facts
 from sync.faults import JournalFault
@@ -52,9 +57,12 @@ class Host:
         self._sole = only_daemon(state_dir)
         self._cache = CardCache(state_dir, site_key.load_or_make(state_dir), partial(site_key.load, state_dir))
         self._journal = Journal(state_dir, config.host.name, boot())
-        registry = config.registry
-        self._link = LinkWatch(state_dir, boot(), registry.quota_deadline_ms) if registry else None
         self._facts = Facts()
+        self._neighbours = self._neighbourhood() if config.neighbours else None
+        registry = config.registry
+        self._link = (
+            LinkWatch(state_dir, boot(), registry.quota_deadline_ms, neighbours=self._neighbours) if registry else None
+        )
         info = self._cache.info
         self._clock = HostClock(latest(self._journal.last_time, info.imported_at if info else None))
         self._outputs = {each.name: _output_worker(each) for each in config.outputs}
@@ -70,15 +78,10 @@ class Host:
             log=log,
             link=self._link,
             facts=self._facts,
+            tell=self._tell_pages,
         )
-        self._desk = FactDesk(
-            self._journal,
-            self._facts,
-            self._clock,
-            self._zone,
-            rule_of=self._rule,
-            card_of=self._cache.find_card,
-        )
+        self._noted = Noted(self._journal)
+        self._desk = self._fact_desk()
         self._house = Housekeeping(
             journal=self._journal,
             cache=self._cache,
@@ -89,9 +92,12 @@ class Host:
             link=self._link,
             facts=self._facts,
             has_desk=lambda: bool(self._way.settings.desks),
+            neighbours=self._neighbours,
         )
         self._readers = {each.name: self._reader_worker(each) for each in config.readers}
         self._control: ControlServer | None = None
+        self._today = Today(self._journal, self._clock, self._zone, self._calendar)
+        self._pages: AnswerFeed | None = None
 
     def start(self) -> None:
         """Finish what a crash left open, and begin to read. What the disk refuses now keeps no door from opening."""
@@ -101,14 +107,23 @@ class Host:
         except JournalFault as fault:
             self._log.error("grants without an outcome", why=str(fault))
         try:
+            self._noted.rebuild()
             self._facts.rebuild(self._journal.waiting_facts())
         except JournalFault as fault:
             self._log.error("facts noted here cannot be read", why=str(fault))
-        answers = {"status": lambda _question: self.status(), "fact": self._desk.answer}
+        answers = {"status": lambda _question: self.status(), "fact": self._desk.answer, "today": self._today.answer}
+        answers["shift"] = self._desk.shift
+        if self._neighbours is not None:
+            answers |= self._neighbours.answers()
         try:
             self._control = ControlServer(self.config.host.state_dir, answers)
         except OSError as error:
             self._log.error("status cannot be asked for", why=error.strerror)
+        if self.config.screen is not None:
+            try:
+                self._pages = AnswerFeed(self.config.host.state_dir, self.status, self._log)
+            except OSError as error:
+                self._log.error("pages hear nothing", why=error.strerror)
         for reader in self._readers.values():
             reader.start()
         self._house.start()
@@ -116,7 +131,9 @@ class Host:
     def reload(self, config: HostConfig) -> None:
         """Take over a changed file: readers and outputs that did not change go on untouched, and nothing moves."""
         if _fixed(config) != _fixed(self.config):
-            self.config_fault = "host.name, host.state_dir and [registry] change at a restart only"
+            self.config_fault = (
+                "host.name, host.state_dir, [registry], [neighbours] and [screen] change at a restart only"
+            )
             self._log.error("not reloaded", why=self.config_fault)
             return
         old = self.config
@@ -146,6 +163,8 @@ class Host:
         """End: readers first, so that no tap comes after; then outputs, the journal last."""
         if self._control is not None:
             self._control.close()
+        if self._pages is not None:
+            self._pages.close()
         self._end_readers(list(self._readers.values()))
         for output in self._outputs.values():
             output.stop(STOP_WITHIN_S / 4)
@@ -198,6 +217,8 @@ class Host:
                 "version": info.version if info and self._cache.documents is not None else None,
             },
             "link": self._link_status(self._link) if self._link else None,
+            "neighbours": None if self._neighbours is None else self._neighbours_status(),
+            "people": people_report.told(self.config.host.state_dir, self._clock.moment().at),
             "facts_waiting": len(self._facts),
             "journal": {
                 "epoch": self._journal.epoch,
@@ -226,6 +247,9 @@ class Host:
             "desk_fault": self._house.desk_fault,
         }
 
+    def _neighbours_status(self) -> list[dict[str, object]]:
+        return neighbour_report.told(self._link.report if self._link else None, self._clock.moment().at)
+
     def _shown(self) -> dict[str, Callable[[bool], object]]:
         """Return what shows an answer at each reader that has lamps."""
         if not self._lamps:
@@ -239,14 +263,44 @@ class Host:
         told = self._cache.documents
         return (told.zone if told else None) or self.config.host.timezone
 
-    def _rule(self, service: str) -> Rule:
+    def _calendar(self) -> Calendar:
         told = self._cache.documents
-        rules = self._way.settings.rules
-        return (told.rules.get(service) if told else None) or rules.get(service) or Rule(service)
+        return (told.calendar if told else None) or self.config.calendar
+
+    def _fact_desk(self) -> FactDesk:
+        marks = Marks(
+            journal=self._journal,
+            facts=self._facts,
+            cache=self._cache,
+            clock=self._clock,
+            judge=self._way.judge,
+            noted=self._noted,
+            local=lambda: self._way.settings,
+        )
+        return FactDesk(
+            self._journal,
+            self._facts,
+            self._clock,
+            self._zone,
+            noted=self._noted,
+            marks=marks,
+            tell=self._tell_pages,
+        )
+
+    def _neighbourhood(self) -> Neighbourhood:
+        return Neighbourhood(self._journal, self._facts, lambda: self._clock.moment().at, tell=self._tell_pages)
+
+    def _tell_pages(self, event: Event) -> None:
+        if self._pages is not None:
+            self._pages.tell(event)
 
     def presented(self, reader: ReaderConfig, presented: Presented) -> None:
         """Take a tap its way."""
         self._way.take(reader, presented)
+
+    def unreadable(self, reader: ReaderConfig, why: str) -> None:
+        """Let the pages say that a card did not tell its UID, such as of two at once: nothing was decided, so nothing is recorded."""
+        self._tell_pages({"kind": "unreadable", "reader": reader.name, "service": reader.service, "detail": why})
 
     def lost(self, reader: ReaderConfig, why: str) -> None:
         """Record that a reader went away."""
@@ -266,7 +320,7 @@ class Host:
         self.broken.set()
 
     def _reader_worker(self, config: ReaderConfig, *, is_reload: bool = False) -> ReaderWorker:
-        return ReaderWorker(config, build.reader, self, self._log, is_reload=is_reload)
+        return ReaderWorker(config, build.reader, self, self._log, is_reload=is_reload, unreadable=self.unreadable)
 
     def _end_readers(self, readers: list[ReaderWorker]) -> None:
         """Ask all at once, and give all of them together half of the time: one that hangs takes a second to be asked."""
@@ -291,8 +345,8 @@ class Host:
 
 
 def _fixed(config: HostConfig) -> tuple[object, ...]:
-    """Return what a running host cannot change: the link beside it has read it, too."""
-    return config.host.name, config.host.state_dir, config.registry
+    """Return what a running host cannot change: the link and the pages beside it have read it, too."""
+    return config.host.name, config.host.state_dir, config.registry, config.neighbours, config.screen
 
 
 def _output_worker(config: OutputConfig) -> OutputWorker:

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from daemon.clock import HostClock
 from daemon.fact_desk import settled_id
 from daemon.link_watch import LinkWatch
+from daemon.neighbourhood import Neighbourhood
 from policy.model import ClockTrust
 from sync import journal_file
 from sync.cache import CardCache
@@ -47,6 +48,7 @@ class Housekeeping:
         link: LinkWatch | None = None,
         facts: Facts | None = None,
         has_desk: Callable[[], bool] = lambda: True,
+        neighbours: Neighbourhood | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep the parts; nothing runs before `start`. `link` is None for a host without a registry.
@@ -54,6 +56,7 @@ class Housekeeping:
         `keep_days` is how long events are kept that the registry does not have. `has_desk` tells whether a reader is the desk's.
         """
         self._link = link
+        self._neighbours = neighbours
         self._facts = Facts() if facts is None else facts
         self._journal = journal
         self._cache = cache
@@ -134,6 +137,8 @@ class Housekeeping:
             self._look_at_desk(self._link)
         if len(self._facts):
             self._settle_facts()
+        if self._neighbours is not None:
+            self._settle_neighbours(self._neighbours)
 
     def _leave_used_numbers(self, link: LinkWatch) -> None:
         """Begin a new epoch where the registry has events of ours that are not here: this host was restored from an image of before."""
@@ -172,6 +177,14 @@ class Housekeeping:
                 self._journal.settle_facts(settled)
             except JournalFault as fault:  # they come back at the next start, and are let go again
                 self._log.error("facts not settled", why=str(fault))
+
+    def _settle_neighbours(self, neighbours: Neighbourhood) -> None:
+        """Let go of what other hosts noted, where the registry's data hold it by now (`sync.facts`)."""
+        info = self._cache.info
+        try:
+            neighbours.settle((info.generation, info.version) if info and info.generation is not None else None)
+        except JournalFault as fault:  # they come back at the next start, and are let go again
+            self._log.error("facts not settled", why=str(fault))
 
     def _is_idle(self) -> bool:
         now_s = self._monotonic_s()

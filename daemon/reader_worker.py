@@ -55,9 +55,14 @@ class ReaderWorker:
         log: FilteringBoundLogger,
         *,
         is_reload: bool = False,
+        unreadable: Callable[[ReaderConfig, str], None] = lambda _reader, _why: None,
         clock_ns: Callable[[], int] = now_ns,
     ) -> None:
-        """Keep the parts; nothing runs before `start`. With `is_reload` no card that lies there is a tap: a reload moves nothing."""
+        """Keep the parts; nothing runs before `start`. With `is_reload` no card that lies there is a tap: a reload moves nothing.
+
+        `unreadable` hears of a card that did not tell its UID, and why.
+        """
+        self._unreadable = unreadable
         self._tap_on_start = config.tap_on_start and not is_reload
         self.config = config
         self.state = ReaderState.STARTING
@@ -110,6 +115,7 @@ class ReaderWorker:
         """Say that a card did not tell its UID."""
         self.progress()
         self._log.warning("card unreadable", reader=self.config.name, why=why)
+        self._tell(partial(self._unreadable, self.config, why))
 
     def lost(self, why: str) -> None:
         """Say that the reader went away."""

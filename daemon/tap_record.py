@@ -5,7 +5,7 @@ from datetime import date, datetime
 from policy.holder import holder_of
 from policy.model import Card, Decision, Tap
 from policy.rule import Rule
-from sync.wire.event import PRICE, Event, EventKind, Serving, place_of, utc_text
+from sync.wire.event import PREPAID, PRICE, Event, EventKind, Serving, place_of, utc_text
 
 
 def serving_of(tap: Tap, card: Card | None, rule: Rule, day: date) -> Serving | None:
@@ -46,5 +46,12 @@ def tap_event(  # noqa: PLR0913  an event is the sum of these
         "outputs": list(outputs),
         "card_version": card.version if card else None,
         "rule_version": rule.version,
-        **({PRICE: decision.price_cents} if decision.counts and decision.price_cents else {}),
+        **price_told(decision.price_cents if decision.counts else 0, rule),
     }
+
+
+def price_told(cents: int, rule: Rule) -> dict[str, object]:
+    """Return what an event says of its price: nothing where the serving is free, and whether the holder's account pays it (V6.5)."""
+    if not cents:
+        return {}
+    return {PRICE: cents, PREPAID: True} if rule.prepaid else {PRICE: cents}

@@ -6,8 +6,7 @@ used and what is written cannot disagree; outputs move on threads of their own, 
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -16,26 +15,25 @@ from structlog.typing import FilteringBoundLogger
 
 from config.host import ReaderConfig
 from daemon.basis import Basis, basis
-from daemon.clock import HostClock, circumstances
+from daemon.clock import HostClock
+from daemon.judge import Judge, UsageOf
 from daemon.link_watch import LinkWatch
-from daemon.tap_record import serving_of, tap_event
+from daemon.lossy_uid import uid_of
+from daemon.tap_record import tap_event
 from outputs.output import Command
 from outputs.worker import OutputWorker
 from policy.calendar import Calendar
-from policy.clock import Moment
-from policy.decide import asks_quota, decide
-from policy.model import Circumstances, Decision, Tap, Usage, Verdict
+from policy.model import Decision, Tap, Verdict
 from policy.rule import Rule
-from policy.uid import UidError, canonical
+from policy.uid import UidError
 from readers.reader import Presented, now_ns
 from sync.cache import CardCache
 from sync.facts import Facts
 from sync.faults import JournalFault
 from sync.journal import Journal, Transaction
-from sync.wire.event import Event, Outcome, Serving, outcome_event, system_event
+from sync.wire.event import Event, Outcome, outcome_event, system_event
 
 TAP_ID_BYTES: Final = 16
-UsageOf = Callable[[Serving, datetime], Usage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +74,16 @@ class TapWay:
         log: FilteringBoundLogger,
         link: LinkWatch | None = None,
         facts: Facts | None = None,
+        tell: Callable[[Event], object] = lambda _event: None,
         now_ns: Callable[[], int] = now_ns,
     ) -> None:
         """Take the parts; `now_ns` reads the boot-time clock. `settings` may be replaced between taps.
 
-        `link` is None for a host without a registry.
+        `link` is None for a host without a registry. `tell` tells the pages what was recorded; it returns at once.
         """
+        self._tell_on = tell
         self.settings = settings
+        self.judge = Judge(journal, clock, link)
         self._link = link
         self._facts = Facts() if facts is None else facts
         self._cache = cache
@@ -95,7 +96,7 @@ class TapWay:
         """Answer one presentation. None where there is none to give: the bytes are no UID in this reader's form, or the office asked."""
         settings = self.settings
         try:
-            uid = canonical(reader.uid_form, presented.raw)
+            uid = uid_of(reader, presented.raw, lambda uid: self._cache.find(uid) is not None)
         except UidError as error:
             self._log.warning("unreadable", reader=reader.name, why=str(error))
             return None
@@ -108,8 +109,10 @@ class TapWay:
         answered = self._recorded(tap, self._gathered(tap, settings), reader)
         if answered.decision.verdict is Verdict.GRANT:
             self._act(answered.event, settings)
+        self.judge.settle(tap, was_served=answered.event["holder"] is not None)
         if (show := settings.lamps.get(reader.name)) is not None:
             show(answered.decision.verdict is Verdict.GRANT)
+        self._tell_on(answered.event)
         self._tell(answered)
         return answered.decision
 
@@ -132,15 +135,7 @@ class TapWay:
 
         That is done here, on the reader's own worker and before the transaction: no other reader waits (DESIGN.md §2.2).
         """
-        gathered = basis(self._cache.gather(tap.uid), tap.service, settings, self._facts)
-        if self._link is None or gathered.issued_at is None or gathered.card is None:
-            return gathered
-        if gathered.rule.limit(gathered.card.kind) is None:
-            return gathered
-        _, now, _, decision = self._considered(tap, gathered, self._journal.ring.usage)
-        if not asks_quota(decision, gathered.card, gathered.rule, now):
-            return gathered
-        return replace(gathered, quota=self._link.claim(tap, gathered.card, now.service_day.isoformat()))
+        return self.judge.with_quota(tap, basis(self._cache.gather(tap.uid), tap.service, settings, self._facts))
 
     def _recorded(self, tap: Tap, given: Basis, reader: ReaderConfig) -> Answered:
         """Decide and make it durable together; where the disk refuses, decide what may be done without it (DESIGN.md §2.4)."""
@@ -161,28 +156,10 @@ class TapWay:
             self._journal.ring.decide(decide_undurably)
         return answer[0]
 
-    def _considered(
-        self, tap: Tap, given: Basis, usage_of: UsageOf, *, disk_ok: bool = True
-    ) -> tuple[Moment, Circumstances, Serving | None, Decision]:
-        """Decide on what was gathered and used; nothing is recorded."""
-        moment = self._clock.moment()
-        now = circumstances(
-            moment,
-            given.zone,
-            given.calendar,
-            groups=given.card.groups if given.card else (),
-            disk_ok=disk_ok,
-            data_age_h=self._link.data_age_h(moment.at, given.issued_at) if self._link else None,
-            quota=given.quota,
-        )
-        serving = serving_of(tap, given.card, given.rule, now.service_day)
-        usage = usage_of(serving, moment.at) if serving and given.rule.counts else Usage()
-        return moment, now, serving, decide(tap, given.card, given.rule, usage, now)
-
     def _decided(
         self, tap: Tap, given: Basis, reader: ReaderConfig, usage_of: UsageOf, *, disk_ok: bool = True
     ) -> Answered:
-        moment, now, serving, decision = self._considered(tap, given, usage_of, disk_ok=disk_ok)
+        moment, now, serving, _, decision = self.judge.judged(tap, given, usage_of, disk_ok=disk_ok)
         event = tap_event(
             tap,
             given.card,
@@ -216,6 +193,7 @@ class TapWay:
             self._journal.transact(lambda transaction: transaction.append(event))
         except JournalFault:
             self._journal.ring.keep(event)
+        self._tell_on(event)
 
     def _tell(self, answered: Answered) -> None:
         """Log the answer, without UID, card or person."""

@@ -3,16 +3,20 @@
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from config import host as host_file
+from config.host import HostConfig
 from daemon.clock import believed_moment
 from daemon.owner import act_as_owner
 from policy.model import ClockTrust
+from policy.uid import collisions
 from sync import site_key
-from sync.cards_file import COLUMNS
+from sync.cards_file import COLUMNS, ListedCard, parse
 from sync.cards_import import import_cards
 from sync.faults import CardsFileFault
 
@@ -25,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def perform(arguments: argparse.Namespace) -> int:
     """Return 0 when the cards are in force, 65 when rows are bad and nothing changed."""
-    state_dir = host_file.load(arguments.config).host.state_dir
+    config = host_file.load(arguments.config)
+    state_dir = config.host.state_dir
     source = arguments.file.open("rb")  # opened before root is given up: the file may be readable by root alone
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.umask(0o077)  # what is made in it is its owner's alone, however it came to be
@@ -43,6 +48,7 @@ def perform(arguments: argparse.Namespace) -> int:
                 progress=lambda at: bar.update(at - bar.pos),
                 now=lambda: believed_moment(state_dir).at,
             )
+            mixed = _mixed_up(source, config)
     except CardsFileFault as fault:
         for row in fault.rows:
             shown = f" {row.value!r}" if row.value else ""
@@ -51,4 +57,20 @@ def perform(arguments: argparse.Namespace) -> int:
         print(f"{arguments.file}: {fault}{more}", file=sys.stderr)
         return os.EX_DATAERR
     print(f"{info.cards} cards are in force (version {info.version})")
+    for reader, count in mixed.items():
+        print(
+            f"{count} of them look like another to {reader}, which loses a part of the UID: it refuses those",
+            file=sys.stderr,
+        )
     return 0
+
+
+def _mixed_up(source: BinaryIO, config: HostConfig) -> Mapping[str, int]:
+    """Count the cards of a file that was imported which a reader that loses bits cannot tell apart, by such readers."""
+    lossy = [reader for reader in config.readers if reader.lossy]
+    if not lossy:
+        return {}
+    source.seek(0)
+    uids = [each.uid for each in parse(source, 0) if isinstance(each, ListedCard)]
+    counts = {each.name: sum(map(len, collisions(each.uid_form, uids))) for each in lossy}
+    return {name: count for name, count in counts.items() if count}

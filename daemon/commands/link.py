@@ -8,22 +8,25 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from config import host as host_file
 from config.finding import ConfigError
 from config.host import HostConfig
 from daemon.clock import boot
+from daemon.control import LINK as SOCKET_NAME
+from daemon.control import NotRunning, ask, listening
 from daemon.notify import Notifier, watchdog_interval_s
 from daemon.owner import act_as_owner
-from daemon.short_path import short_path
 from sync.link import enrolling, identity
-from sync.link.asking import NAME as SOCKET_NAME
-from sync.link.faults import LinkFault, NotEnrolled
+from sync.link.faults import LinkFault, NotEnrolled, Unreachable
 from sync.link.line_log import LineLog
-from sync.link.link import Link, only_link
+from sync.link.link import Link, Speaks, only_link
+from sync.link.neighbours.neighbours import Told
 from sync.link.registry_clock import RegistryClock
 from sync.link.report import Report
 from sync.servings import Boot
@@ -88,11 +91,12 @@ class _Program:
     def begin(self) -> None:
         """Start the link, or tell why there is none."""
         this_boot = boot()
-        listening = _listening(self._config.host.state_dir)
+        # The lock says that whoever left a socket behind is gone.
+        listener = listening(self._config.host.state_dir / SOCKET_NAME)
         try:
-            self._link = self._made(this_boot, listening)
+            self._link = self._made(this_boot, listener)
         except LinkFault as fault:
-            listening.close()
+            listener.close()
             self._report = Report(self._config.host.state_dir, this_boot, RegistryClock(this_boot.now_ms))
             self._report.fault("link", str(fault))
             self._log.error("no link", why=str(fault))
@@ -116,6 +120,7 @@ class _Program:
             boot=this_boot,
             listening=listening,
             log=self._log,
+            neighbours=_speaks(self._config),
         )
 
     def end(self) -> None:
@@ -188,17 +193,18 @@ def _watch(program: _Program, signals: "queue.SimpleQueue[int]", notifier: Notif
     return os.EX_SOFTWARE
 
 
-def _listening(state_dir: Path) -> socket.socket:
-    """Listen where the deciding process asks. A socket that a former run left behind is taken over; the lock says that it is gone."""
-    path = state_dir / SOCKET_NAME
-    path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _speaks(config: HostConfig) -> Speaks | None:
+    """Return how the link speaks with the site's other hosts; None where the file does not say that it does."""
+    if config.neighbours is None or config.registry is None:
+        return None
+    services = tuple(sorted({reader.service for reader in config.readers}))
+    told = Told(config.neighbours, services, config.registry.url)
+    return Speaks(told, partial(asked_daemon, config.host.state_dir))
+
+
+def asked_daemon(state_dir: Path, question: Mapping[str, Any], within_s: float) -> Mapping[str, Any]:
+    """Ask the deciding process for a neighbour. Raises Unreachable where it gives no answer within the time."""
     try:
-        with short_path(path) as name:
-            listening.bind(name)
-        path.chmod(0o600)
-        listening.listen(16)
-    except OSError:
-        listening.close()
-        raise
-    return listening
+        return ask(state_dir, question, within_s=within_s)
+    except NotRunning as error:
+        raise Unreachable(str(error)) from error

@@ -21,7 +21,9 @@ from daemon.notify import Notifier, watchdog_interval_s
 from daemon.owner import act_as_owner
 
 if TYPE_CHECKING:
-    from daemon.link_child import LinkChild
+    from collections.abc import Sequence
+
+    from daemon.child import Child
 
 ROUND_S: Final = 1.0
 SWITCH_S: Final = 0.0005  # an output's thread need not wait 5 ms for a reader's that still computes
@@ -46,34 +48,36 @@ def perform(arguments: argparse.Namespace) -> int:
     _warn(config, log)
     notifier = Notifier(os.environ)
     host = Host(config, log)
-    link = _link(config, arguments, log)
+    children = _children(config, arguments, log)
     threading.excepthook = lambda failure: host.failed(failure.exc_value or failure.exc_type())
     try:
         host.start()
         gc.freeze()  # what stands now stands till the end: no collection need walk it while a pupil waits
         log.info("running", host=config.host.name, readers=len(config.readers))
         notifier.ready()
-        if link is not None:
-            link.start()
+        for child in children:
+            child.start()
         return _watch(host, arguments, signals, notifier, log)
     finally:
         notifier.stopping()
-        if link is not None:
-            link.stop()
+        for child in children:
+            child.stop()
         host.stop()
         log.info("stopped")
         writer.close()
 
 
-def _link(config: HostConfig, arguments: argparse.Namespace, log: FilteringBoundLogger) -> "LinkChild | None":
-    """Make the networked process's keeper, where the host has a registry and no service manager keeps that process."""
-    if config.registry is None:
-        return None
-    from daemon import link_child  # noqa: PLC0415  a host without a registry, or under systemd, need not carry it
+def _children(config: HostConfig, arguments: argparse.Namespace, log: FilteringBoundLogger) -> "Sequence[Child]":
+    """Make the keepers of the host's other programs, those that its file asks for, where no service manager keeps them."""
+    asked_for = {"link": config.registry, "screen": config.screen}
+    names = [name for name, section in asked_for.items() if section is not None]
+    if not names:
+        return ()
+    from daemon import child  # noqa: PLC0415  a host that is alone, or under systemd, need not carry it
 
-    if not link_child.is_ours_to_start(os.environ):
-        return None
-    return link_child.LinkChild(link_child.command(arguments.config.absolute()), log)
+    if not child.is_ours_to_start(os.environ):
+        return ()
+    return [child.Child(name, child.command(name, arguments.config.absolute()), log) for name in names]
 
 
 def _watch(

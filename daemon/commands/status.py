@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from config import host as host_file
+from daemon import neighbour_report
 from daemon.control import ask
 from daemon.owner import act_as_owner
 
@@ -52,6 +53,10 @@ def _lines(told: dict[str, Any]) -> list[str]:
         lines.append(_link_line(told["link"]))
         if told["link"]["desk_fault"]:
             lines.append(f"desk: {told['link']['desk_fault']}: set desk = true in its [[reader]] of the host's file")
+    if told["neighbours"] is not None:
+        lines += neighbour_report.lines(told["neighbours"])
+    if told["people"]:
+        lines.append(_people_line(told["people"]))
     lines.append(f"journal: epoch {journal['epoch']}, {journal['seq']} events; {journal['fault'] or 'in order'}")
     if journal["waiting_in_memory"] or journal["lost"]:
         lines.append(f"journal: {journal['waiting_in_memory']} events wait in memory, {journal['lost']} were lost")
@@ -67,6 +72,13 @@ def _rules_line(rules: dict[str, Any]) -> str:
         if rules["version"] is None
         else f"rules: the registry's, version {rules['version']}"
     )
+
+
+def _people_line(people: dict[str, Any]) -> str:
+    fault = f"; {people['fault']}" if people["fault"] else ""
+    age = "never asked" if people["age_s"] is None else f"asked {people['age_s']} s ago"
+    held = f"{people['persons']} persons, {people['photos']} photos, version {people['version']}"
+    return f"names ({people['shows']}): {held}, {age}{fault}"
 
 
 def _link_line(link: dict[str, Any]) -> str:

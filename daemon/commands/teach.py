@@ -20,12 +20,16 @@ import tomlkit
 from config import host as host_file
 from config.host import HostConfig, ReaderConfig
 from daemon import build
-from policy.uid import UidError, UidForm, all_forms, collisions, cut, parse_hex
+from policy.uid import UidError, UidForm, all_forms, collisions, completions, cut, parse_hex
 from readers.reader import Presented, ReaderFault
 from readers.teach import Taught, TaughtLine, TeachFault, forms, line
+from sync import site_key
+from sync.cache import CardCache
+from sync.faults import StoreFault
 
 TIMEOUT_S: Final = 60.0
 STOP_WITHIN_S: Final = 2.0
+SHORT_BYTES: Final = 4
 Keys = Mapping[str, object]  # what is to stand in the reader's table; None takes a key out
 
 
@@ -57,8 +61,11 @@ def perform(arguments: argparse.Namespace) -> int:
     whole = [(taught, keys) for taught, keys in found if taught.form.keeps_all]
     if not whole:
         for taught, _ in found:
-            print(_loss(taught, uid, arguments.cards), file=sys.stderr)
-        print("nothing was written: set the reader so that it writes the whole UID", file=sys.stderr)
+            print(_loss(taught, uid, arguments.cards, config.host.state_dir), file=sys.stderr)
+        print(
+            "nothing was written: set the reader so that it writes the whole UID (or say it yourself, with lossy = true)",
+            file=sys.stderr,
+        )
         return 1
     if len(whole) > 1:
         told = ", ".join(taught.form for taught, _ in whole)
@@ -150,16 +157,33 @@ class _First:
         pass
 
 
-def _loss(taught: Taught, uid: bytes, cards: Path | None) -> str:
-    """Say what a cut form would cost."""
+def _loss(taught: Taught, uid: bytes, cards: Path | None, state_dir: Path) -> str:
+    """Say what a cut form would cost: counted in a cards file, or in what this host holds, of which only this card's like can be told."""
     told = f"this reader writes {taught.form}, which loses {taught.lost_bits} bits of this card's UID"
     if cards is None:
-        return f"{told}; --cards CARDS.csv counts which cards it would mix up"
+        return f"{told}; {_in_the_cache(taught.form, uid, state_dir)}; --cards CARDS.csv counts which cards it would mix up"
     held = [*_held(cards)]
     groups = collisions(taught.form, held)
     mixed = sum(len(group) for group in groups)
     same = sum(1 for each in held if each != uid and _looks_like(taught.form, each, uid))
     return f"{told}; of {len(held)} cards {mixed} would look like another, {same} like this one"
+
+
+def _in_the_cache(form: UidForm, uid: bytes, state_dir: Path) -> str:
+    """Say how many held cards would look like this one. The host holds keyed hashes of whole UIDs: each that it may be is looked up."""
+    if len(uid) != SHORT_BYTES:
+        return f"what this host holds cannot be searched for the like of {len(uid)} bytes"
+    try:
+        cache = CardCache(state_dir, site_key.load(state_dir))
+    except StoreFault as fault:
+        return f"what this host holds cannot be read ({fault})"
+    try:
+        if cache.info is None:
+            return "this host holds no cards yet"
+        same = sum(cache.find(each) is not None for each in completions(cut(form, uid)) if each != uid)
+        return f"of the {cache.info.cards} cards that this host holds {same} of 4 bytes would look like this one"
+    finally:
+        cache.close()
 
 
 def _looks_like(form: UidForm, one: bytes, other: bytes) -> bool:

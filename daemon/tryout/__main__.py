@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from daemon.tryout import host as host_beside
 from daemon.tryout.fault import StartFault, wait_until
-from daemon.tryout.host import VIIPE, Host
-from daemon.tryout.registry import ADMIN, PORT, Registry, serving
+from daemon.tryout.host import BESIDE, NAME, VIIPE, Host, Ports
+from daemon.tryout.office import Office
+from daemon.tryout.registry import ADMIN, PORT, Registry, port_near, serving
 from daemon.tryout.trials import DOOR, TRIALS, Trial
 from policy.phrases import phrase
 from policy.reasons import Reason
@@ -31,6 +32,11 @@ from sync.wire.event import EventKind
 
 SCHOOL: Final = "thg"
 FOLDER: Final = Path("var/tryout")
+WORKER: Final = "Proovi Söökla"
+PIN: Final = "2468"
+SCREENS: Final = (8480, 8481)
+NEIGHBOURS: Final = (8441, 8442)
+SECOND_TILL: Final = 2  # which virtual reader it is
 READERS_WITHIN_S: Final = 10.0
 ANSWER_WITHIN_S: Final = 5.0
 TOLD_WITHIN_S: Final = 5.0
@@ -100,9 +106,18 @@ def _stay(stack: contextlib.ExitStack) -> int:
         pcscd = stack.enter_context(_virtual_readers())
         names, environ = pcscd.names, pcscd.environ()
         how = "\n".join([*(f"  export {name}={value}" for name, value in environ.items()), _how_to_tap(pcscd)])
-    host = stack.enter_context(host_beside.running(folder, registry, SCHOOL, names, environ))
+    ports = [Ports(port_near(screen), port_near(other)) for screen, other in zip(SCREENS, NEIGHBOURS, strict=True)]
+    host = stack.enter_context(host_beside.running(folder, registry, SCHOOL, names, environ, ports=ports[0]))
+    has_two_tills = not real and len(names) > SECOND_TILL
+    if has_two_tills:
+        name = names[SECOND_TILL]
+        stack.enter_context(host_beside.running_beside(folder, registry, SCHOOL, name, environ, ports=ports[1]))
+    _show_names(registry, [NAME, BESIDE] if has_two_tills else [NAME])
+    beside = f"\n                             http://127.0.0.1:{ports[1].screen}/   of till-2, a host of its own"
     print(f"""
 The registry's back office:  {registry.url}/    user {ADMIN}, password {registry.password}
+The tills' screens:          http://127.0.0.1:{ports[0].screen}/   of till-1{beside if has_two_tills else ""}
+                             (a shift is opened there by the PIN {PIN})
 The host runs: readers {", ".join(names[:2])}; its file is {FOLDER}/host.toml.
 In a second terminal, in this folder:
 
@@ -118,28 +133,40 @@ The strike's commands are lines in  {FOLDER}/host/front-strike.log. Ctrl-C ends 
     raise StartFault(f"the host ended by itself with exit code {code} (a negative one is the signal that killed it)")
 
 
+def _show_names(registry: Registry, hosts: Sequence[str]) -> None:
+    """Let the tills show the sample school's names, and give the canteen a worker, as an administrator does in the office."""
+    office = Office(registry)
+    for host in hosts:
+        office.let_show(host, "canteen")
+    office.add_worker(SCHOOL, WORKER, PIN)
+
+
 def _how_to_tap(pcscd: PrivatePcscd) -> str:
     port = "" if pcscd.ports[0] == FIRST_PORT else f" --first-port {pcscd.ports[0]}"
-    tap = f".venv/bin/viipe virtual-card {{}} --reader {{}}{port} --config {FOLDER}/host.toml"
+    tap = f".venv/bin/viipe virtual-card {{}} --reader {{}}{port} --config {FOLDER}/{{}}.toml"
     cards = (
         ("EBF2CE70", "front-in", "a pupil's card at the door"),
         ("04A1B2C3D4E5F6", "front-in", "another, with a UID of 7 bytes: number THG-0002"),
         ("5A17C3E2", "front-in", "a closed card"),
         ("081A2B3C", "front-in", "a random UID, as some bank cards show"),
         ("77E01B2D", "till-1", "a lent substitute in the canteen: twice, and the second is refused"),
+        ("77E01B2D", "till-2", "the same at the other till: refused there, too"),
         ("6611AA03", "till-1", "a substitute that nobody was lent: the till asks"),
     )
-    return "\n".join(f"  {tap.format(uid, reader)}   # {told}" for uid, reader, told in cards)
+    files = {BESIDE: BESIDE}
+    return "\n".join(
+        f"  {tap.format(uid, reader, files.get(reader, 'host'))}   # {told}" for uid, reader, told in cards
+    )
 
 
 def _virtual_readers() -> PrivatePcscd:
     """Take the stock ports where they are free: `viipe virtual-card` then needs no option."""
-    pcscd = PrivatePcscd(readers=2, first_port=FIRST_PORT)
+    pcscd = PrivatePcscd(readers=3, first_port=FIRST_PORT)
     try:
         pcscd.start()
     except ReaderFault:
         pcscd.close()
-        return PrivatePcscd(readers=2)
+        return PrivatePcscd(readers=3)
     pcscd.stop()
     return pcscd
 

@@ -15,6 +15,7 @@ from daemon.tryout.registry import Registry
 from daemon.tryout.trials import DOOR, TILL
 
 NAME: Final = "tryout"
+BESIDE: Final = "till-2"
 VIIPE: Final = Path(sys.executable).with_name("viipe")
 START_WITHIN_S: Final = 20.0
 STOP_WITHIN_S: Final = 10.0
@@ -27,15 +28,16 @@ state_dir = "{state_dir}"
 
 [registry]
 url = "{url}"
-
+"""
+DOOR_TABLE: Final = """
 [[reader]]
 name = "front-in"
 kind = "pcsc"
-match = "{door}"
+match = "{match}"
 service = "door"
 direction = "in"
 outputs = ["front-strike"]
-{till}
+
 [[output]]
 name = "front-strike"
 kind = "record"
@@ -44,11 +46,27 @@ pulse_s = 3
 """
 TILL_TABLE: Final = """
 [[reader]]
-name = "till-1"
+name = "{name}"
 kind = "pcsc"
-match = "{till}"
+match = "{match}"
 service = "canteen"
 """
+PAGES_TABLE: Final = """
+[screen]
+listen = "127.0.0.1:{port}"
+readers = ["{till}"]
+
+[neighbours]
+listen = "127.0.0.1:{neighbours_port}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a till's pages are served, and where other tills reach it."""
+
+    screen: int
+    neighbours: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +91,49 @@ class Host:
 
 
 @contextlib.contextmanager
-def running(
-    folder: Path, registry: Registry, school: str, names: Sequence[str], environ: Mapping[str, str]
+def running(  # noqa: PLR0913  the last one is of those who try it by hand
+    folder: Path,
+    registry: Registry,
+    school: str,
+    names: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    ports: Ports | None = None,
 ) -> Iterator[Host]:
-    """Enrol a host at the registry and run it, in a session of its own, so that it is ended in order."""
-    state_dir, file = folder / "host", folder / "host.toml"
+    """Enrol a host with a door, and a till if there is a reader for it, and run it; with `ports` it has pages and neighbours."""
+    state_dir = folder / "host"
+    tables = DOOR_TABLE.format(match=pattern(names[DOOR]), state_dir=state_dir)
+    if len(names) > TILL:
+        tables += TILL_TABLE.format(name="till-1", match=pattern(names[TILL]))
+        tables += _pages("till-1", ports)
+    with _started(NAME, folder / "host.toml", state_dir, tables, registry, school, environ) as host:
+        yield host
+
+
+@contextlib.contextmanager
+def running_beside(  # noqa: PLR0913  as above
+    folder: Path, registry: Registry, school: str, name: str, environ: Mapping[str, str], *, ports: Ports
+) -> Iterator[Host]:
+    """Enrol another host, with a till of its own at the reader called `name`, and run it."""
+    tables = TILL_TABLE.format(name=BESIDE, match=pattern(name)) + _pages(BESIDE, ports)
+    with _started(BESIDE, folder / f"{BESIDE}.toml", folder / BESIDE, tables, registry, school, environ) as host:
+        yield host
+
+
+def _pages(till: str, ports: Ports | None) -> str:
+    if ports is None:
+        return ""
+    return PAGES_TABLE.format(till=till, port=ports.screen, neighbours_port=ports.neighbours)
+
+
+@contextlib.contextmanager
+def _started(  # noqa: PLR0913, PLR0917  what a host is made of
+    name: str, file: Path, state_dir: Path, tables: str, registry: Registry, school: str, environ: Mapping[str, str]
+) -> Iterator[Host]:
+    """Enrol a host and run it, in a session of its own, so that it is ended in order."""
     state_dir.mkdir(mode=0o700, parents=True)
-    till = TILL_TABLE.format(till=pattern(names[TILL])) if len(names) > TILL else ""
-    file.write_text(
-        HOST_FILE.format(name=NAME, state_dir=state_dir, url=registry.url, door=pattern(names[DOOR]), till=till)
-    )
-    code = registry.command("enrol-code", NAME, "--school", school).strip()
+    file.write_text(HOST_FILE.format(name=name, state_dir=state_dir, url=registry.url) + tables)
+    code = registry.command("enrol-code", name, "--school", school).strip()
     whole = {**os.environ, **environ}
     enrolled = subprocess.run(
         [VIIPE, "enrol", registry.url, code, "--config", file], env=whole, capture_output=True, text=True, check=False

@@ -44,7 +44,7 @@ class Registry:
 def serving(data_dir: Path, port: int | None = None) -> Iterator[Registry]:
     """Make a registry of the sample schools and let it serve on `port`, on a free one when that is taken or None."""
     data_dir.mkdir(mode=0o700, parents=True)
-    chosen = port if port is not None and _is_free(port) else _free_port()
+    chosen = port_near(port)
     for sample in sorted(SCHOOLS.glob("*.toml")):
         _command(data_dir, ["import", sample, "--apply"])
     registry = Registry(data_dir, chosen, secrets.token_urlsafe(9))
@@ -92,6 +92,11 @@ def _answers(port: int) -> bool:
     with socket.socket() as caller:
         caller.settimeout(1)
         return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def port_near(port: int | None) -> int:
+    """Return this port where it is free, and any other where it is taken or None."""
+    return port if port is not None and _is_free(port) else _free_port()
 
 
 def _is_free(port: int) -> bool:

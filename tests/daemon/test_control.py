@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.control import NAME, TIMEOUT_S, ControlServer, NotRunning, ask
+from daemon.control import NAME, ControlServer, NotRunning, ask
+from sync.asking import TIMEOUT_S
 
 WAIT_S = 10.0
 TOLD = {"headline": "1 of 1 readers reading"}

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from daemon.tap_record import serving_of, tap_event
+from daemon.tap_record import price_told, serving_of, tap_event
 from policy.model import Card, Decision, Direction, Kind, State, Tap, Verdict
 from policy.reasons import Flag, Reason
 from policy.rule import Per, Rule
@@ -95,3 +95,10 @@ def test_an_event_says_the_price_of_a_serving_alone() -> None:
     let_out = replace(priced, flags=(Flag.EXIT_GRANTED,))
     for free in (GRANTED, let_out, Decision(Verdict.DENY, Reason.CLOSED)):
         assert "price_cents" not in event(CARD, free)
+
+
+def test_V6_5_an_event_says_that_the_account_pays() -> None:
+    """Where the rule says so; elsewhere the price is only reported."""
+    assert price_told(180, Rule("canteen", prepaid=True)) == {"price_cents": 180, "prepaid": True}
+    assert price_told(180, Rule("canteen")) == {"price_cents": 180}
+    assert price_told(0, Rule("canteen", prepaid=True)) == {}

@@ -29,6 +29,7 @@ from sync.facts import Facts
 from sync.journal_reading import read_events
 from sync.servings import Boot
 from sync.wire.event import Event
+from tests.rig.desk_parts import fact_desk
 from tests.rig.parts import MONDAY_NOON, fail_the_disk, feed, heard_log, open_journal, standing_clock
 from tests.rig.published_site import PublishedSite
 from tests.rig.told_link import ToldLink, tell
@@ -389,9 +390,8 @@ class Site:
 
     def fact_desk(self) -> FactDesk:
         """Return what takes facts here."""
-        zone = ZoneInfo("Europe/Tallinn")
-        return FactDesk(
-            self.journal, self.facts, standing_clock(), lambda: zone, rule_of=Rule, card_of=self.cache.find_card
+        return fact_desk(
+            self.journal, self.facts, standing_clock(), self.cache, lambda: self.way.settings, judge=self.way.judge
         )
 
     def rule(self, service: str, **table: object) -> None:
@@ -613,3 +613,63 @@ def test_a_lunch_outside_the_slot_of_the_class_is_asked_about_and_told_with_its_
         assert len(link.asked) == 1
     (told,) = site.taps()
     assert (told["flags"], told["price_cents"], told["holder"]) == (["outside_slot"], 120, "person p-1")
+
+
+PAID: dict[str, Any] = {"price_cents": 30, "prepaid": True, "offline_allowance_cents": 60}
+
+
+def answering(credit: str, balance_cents: int = 0, *, granted: bool = True) -> Callable[[Any], Mapping[str, object]]:
+    """Answer as a registry that has looked at the account."""
+    return lambda _question: {"granted": granted, "served": 0, "credit": credit, "balance_cents": balance_cents}
+
+
+def test_V6_5_a_price_is_asked_about_before_it_is_charged(site: Site) -> None:
+    """Without any limit too; the question says what it would cost, the event that the account pays it."""
+    site.rule("copies", **PAID)
+    with ToldLink(site.folder, claim=answering("held", 70)) as link:
+        assert site.tap(service="copies") == Decision(Verdict.GRANT, Reason.OK, price_cents=30)
+    assert [(each["price_cents"], "second_price_cents" in each) for each in link.asked] == [(30, False)]
+    (event,) = site.taps()
+    assert (event["price_cents"], event["prepaid"], event["flags"]) == (30, True, [])
+
+
+def test_V6_5_an_empty_account_pays_for_nothing(site: Site) -> None:
+    """Refused with a reason of its own; nothing is charged and nothing moves."""
+    site.rule("copies", **PAID)
+    with ToldLink(site.folder, claim=answering("too_little", 10)):
+        assert site.tap(service="copies") == Decision(Verdict.DENY, Reason.NO_CREDIT)
+    assert "price_cents" not in site.taps()[0]
+
+
+def test_V6_5_cut_off_a_host_charges_its_own_allowance(site: Site) -> None:
+    """Two copies of thirty cents, flagged; the third is refused until the registry can be asked again; a neighbour's yes is no money."""
+    site.rule("copies", **PAID)
+    charged = Decision(Verdict.GRANT, Reason.OK, (Flag.QUOTA_UNKNOWN, Flag.CHARGED_OFFLINE), price_cents=30)
+    beyond = Decision(Verdict.DENY, Reason.QUOTA_UNKNOWN, (Flag.QUOTA_UNKNOWN,))
+    assert [site.tap(service="copies") for _ in range(3)] == [charged, charged, beyond]
+    with ToldLink(site.folder, claim=granting):
+        assert site.tap(service="copies") == Decision(Verdict.DENY, Reason.QUOTA_UNKNOWN)
+    with ToldLink(site.folder, claim=answering("held", 5)):
+        assert site.tap(service="copies") == Decision(Verdict.GRANT, Reason.OK, price_cents=30)
+
+
+def test_a_second_lunch_is_paid_at_its_own_price(site: Site) -> None:
+    """Free the first time; beyond the limit the registry holds the second's price, and only that is asked about then."""
+    site.rule("canteen", per_day=1, second="charge", second_price_cents=180, prepaid=True)
+    second = Decision(Verdict.GRANT, Reason.ALREADY_TODAY, (Flag.SECOND_CHARGED,), price_cents=180)
+    held = {"served": 1, "credit": "held", "balance_cents": 20}
+    with ToldLink(site.folder, claim=lambda question: {"granted": "price_cents" in question, **held}) as link:
+        assert [site.tap(), site.tap()] == [Decision(Verdict.GRANT, Reason.OK), second]
+    assert [(each.get("price_cents"), each["second_price_cents"]) for each in link.asked] == [(0, 180), (None, 180)]
+
+
+def test_a_host_without_a_registry_has_its_allowance_alone(house: House) -> None:
+    """Nobody keeps accounts there: what is charged is flagged, and no more than the rule allows."""
+    settings = house.way.settings
+    copies = parse_rule(PAID, service="copies")
+    house.way.settings = replace(settings, rules={**settings.rules, "copies": copies})
+    till = replace(TILL, service="copies")
+    answers = [house.way.take(till, Presented(GOOD, b"", 0)) for _ in range(3)]
+    assert [each.verdict for each in answers if each] == [Verdict.GRANT, Verdict.GRANT, Verdict.DENY]
+    assert answers[0] is not None
+    assert answers[0].flags == (Flag.CHARGED_OFFLINE,)

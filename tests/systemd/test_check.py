@@ -14,6 +14,8 @@ pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"Debian's systemd, udev,
 
 UNIT = "viipe.service"
 LINK = "viipe-link.service"
+SCREEN = "viipe-screen.service"
+TABLETS = "viipe-screen.service.d/tablets.conf.example"
 DEVICES = "viipe.service.d/devices.conf.example"
 
 
@@ -43,6 +45,9 @@ def test_the_folder_is_well(folder: Path) -> None:
         (UNIT, "WatchdogSec=8", "WatchdogSec=soon", "soon"),
         (LINK, "ProtectSystem=strict", "ProtectSystem=no\nPrivateUsers=no", "more than 13 tenths"),
         (LINK, "MemoryMax=", "MemoryMost=", "MemoryMost"),
+        (SCREEN, "IPAddressDeny=any", "PrivateUsers=no\nProtectSystem=no", "more than 13 tenths"),
+        (SCREEN, "WatchdogSec=15", "WatchdogSec=soon", "soon"),
+        (TABLETS, "IPAddressAllow=", "IPAddressAlow=", "IPAddressAlow"),
         (DEVICES, "PrivateDevices=no", "PrivateDevices=no\nPrivateNetwork=no\nPrivateUsers=no", "more than 8 tenths"),
         (DEVICES, "DeviceAllow=char-gpiochip rw", "DeviceAlow=char-gpiochip rw", "DeviceAlow"),
         ("viipe.sysusers.conf", "u viipe -", "q viipe -", "viipe.sysusers.conf"),

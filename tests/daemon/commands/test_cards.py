@@ -27,6 +27,21 @@ def test_good_cards_are_in_force(idle: HostRig) -> None:
     assert held(idle) == ["cache-2.db", "cache-3.db"]
 
 
+def test_cards_that_a_reader_would_mix_up_are_counted(tmp_path: Path) -> None:
+    """For each reader that may lose bits: how many look alike to it; a reader of whole UIDs says nothing."""
+    head = f'[[reader]]\nname = "gate"\nkind = "serial"\nport = "{tmp_path}/gate"\nservice = "door"\nformat = "line"\n'
+    whole = head + 'notation = "text"\nuid_form = "wiegand_34"\n[service.door]\n'
+    alike = "EBF2CE70,A,,personal,active,,,\n01F2CE70,B,,personal,active,,,\n"
+    with HostRig({}, whole.replace("34", "26").replace("[service", "lossy = true\n[service")) as host:
+        file = host.folder / "alike.csv"
+        file.write_text(HEADER + alike + NEW)
+        told = host.viipe("cards", "import", file)
+        assert told.returncode == 0
+        assert "2 of them look like another to gate" in told.stderr
+        host.write(whole)
+        assert "look like another" not in host.viipe("cards", "import", file).stderr
+
+
 def test_bad_rows_change_nothing(idle: HostRig) -> None:
     """Every bad row is told with its line and what is expected; 65, and the former cards stay in force."""
     idle.feed()

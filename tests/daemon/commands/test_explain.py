@@ -172,6 +172,8 @@ def test_the_days_and_the_slot_of_a_class_are_explained(idle: HostRig, ifd: Even
     assert {"check": "slot", "saw": "11:50, slot 11:30-11:50", "said": "pass"} in list(late["trail"])  # type: ignore[call-overload]
     assert explained(idle, "--at", "2026-11-25T11:30+02:00", reader="till-1")["reason"] == "outside_hours"
     lines = idle.config.read_text().splitlines()
-    lines[2] = 'timezone = "Pacific/Auckland"'  # the machine was set up elsewhere: the published zone tells what 11:50 is
+    lines[2] = (
+        'timezone = "Pacific/Auckland"'  # the machine was set up elsewhere: the published zone tells what 11:50 is
+    )
     idle.config.write_text("\n".join(lines) + "\n")
     assert explained(idle, "--at", "2026-11-24T11:50", reader="till-1")["flags"] == ["outside_slot"]

@@ -6,6 +6,7 @@ from daemon.clock import boot, boot_ms
 from sync import site_key
 from tests.rig.host_rig import GOOD, HostRig, door_and_till
 from tests.rig.ifd import EventIfd
+from tests.rig.people import NAMES, lay_people
 from tests.rig.published_site import PublishedSite
 from tests.rig.told_link import tell
 
@@ -81,3 +82,42 @@ def test_a_host_of_a_registry_says_how_that_is(idle: HostRig, ifd: EventIfd) -> 
     (line,) = [line for line in told.stdout.splitlines() if line.startswith("registry: ")]
     assert line.startswith("registry: last heard ")
     assert line.endswith("events not uploaded; the certificate has expired")
+
+
+def test_a_host_that_shows_names_says_how_many(idle: HostRig, ifd: EventIfd) -> None:
+    """And never which; a host that shows none says nothing of it."""
+    idle.write(door_and_till(ifd.names) + '\n[registry]\nurl = "http://127.0.0.1:9"\n')
+    idle.start()
+    assert "names" not in idle.viipe("status").stdout
+    assert json.loads(idle.viipe("status", "--json").stdout)["people"] is None
+    lay_people(idle.state_dir, version=3)
+    told, machine, doctor = idle.viipe("status"), idle.viipe("status", "--json"), idle.viipe("doctor")
+    (line,) = [line for line in told.stdout.splitlines() if line.startswith("names ")]
+    assert line.startswith("names (canteen): 6 persons, 5 photos, version 3, asked ")
+    assert json.loads(machine.stdout)["people"]["version"] == 3
+    assert "6 persons, 5 photos, version 3" in doctor.stdout
+    for said in (told.stdout, machine.stdout, doctor.stdout, told.stderr):
+        assert all(family not in said for _, _, family, _ in NAMES)
+
+
+def test_a_host_that_speaks_with_neighbours_says_how_each_is(idle: HostRig, ifd: EventIfd) -> None:
+    """One that is missing is never passed over, in words, for a machine and by the doctor; none of it makes the host faulty."""
+    tables = '\n[registry]\nurl = "http://127.0.0.1:9"\n[neighbours]\nlisten = "127.0.0.1:9"\n'
+    idle.write(door_and_till(ifd.names) + tables)
+    there = {"name": "till-2", "address": "10.1.2.3:8441", "reachable": True, "heard_at": None, "fault": None}
+    away = {**there, "name": "till-3", "address": "10.1.2.4:8441", "reachable": False, "fault": "no answer in time"}
+    idle.start()
+    assert "neighbours: none known" in idle.viipe("status").stdout
+    tell(idle.state_dir, neighbours=[there, away])
+    idle.wait_until(lambda: len(idle.status()["neighbours"]) == 2, "the report")
+    told, doctor = idle.viipe("status"), idle.viipe("doctor")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "neighbour till-2: answers at 10.1.2.3:8441, never heard" in told.stdout.splitlines()
+    assert "neighbour till-3: away: no answer in time; never heard" in told.stdout.splitlines()
+    machine = json.loads(idle.viipe("status", "--json").stdout)["neighbours"]
+    assert [(each["name"], each["reachable"], each["heard_s_ago"]) for each in machine] == [
+        ("till-2", True, None),
+        ("till-3", False, None),
+    ]
+    assert "neighbour till-3" in doctor.stdout
+    assert "docs/neighbours.md" in doctor.stdout

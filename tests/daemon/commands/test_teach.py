@@ -91,6 +91,17 @@ def test_a_form_that_loses_bits_is_named_and_not_written(line: SerialLine) -> No
         assert host.config.read_text() == before
 
 
+def test_the_like_of_a_card_is_counted_in_what_the_host_holds(line: SerialLine) -> None:
+    """Without a cards file: how many held cards would look like this one, or that none are held yet."""
+    with HostRig({}, table(line.path)) as host:
+        told = taught(host, lambda: line.write(b"242,52848\r\n"))
+        assert "cannot be read" in told.stderr  # nothing was fed: there is no key
+        host.feed(HELD)
+        told = taught(host, lambda: line.write(b"242,52848\r\n"))
+        assert told.returncode == 1
+        assert "of the 3 cards that this host holds 1 of 4 bytes would look like this one" in told.stderr
+
+
 def test_another_card_teaches_nothing(line: SerialLine) -> None:
     """What cannot be the known card leaves the file as it is, and is said without a UID."""
     with HostRig({}, table(line.path)) as host:

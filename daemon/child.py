@@ -1,6 +1,7 @@
-"""`viipe link` as a child of `viipe run`, where no service manager starts it: begun anew when it ends, ended with the host.
+"""`viipe link` or `viipe screen` as a child of `viipe run`, where no service manager starts it: begun anew when it ends.
 
-Its death or silence never touches a tap: the two meet in files and on a socket with a deadline alone (DESIGN.md §1).
+It ends with the host. Its death or silence never touches a tap: they meet in files and on sockets that nobody waits for without a
+deadline (DESIGN.md §1).
 """
 
 import subprocess
@@ -20,24 +21,25 @@ _SETPRIV: Final = Path("/usr/bin/setpriv")  # of util-linux: a child that outliv
 
 
 def is_ours_to_start(environ: Mapping[str, str]) -> bool:
-    """Whether the host must start the link itself: under a service manager it is a unit of its own.
+    """Whether the host must start its other programs itself: under a service manager each is a unit of its own.
 
     `NOTIFY_SOCKET` alone tells, which our unit always has; `INVOCATION_ID` also stands in the shells of many a desktop.
     """
     return not environ.get("NOTIFY_SOCKET")
 
 
-def command(config: Path) -> Sequence[str]:
-    """Return the command line of the link for this host's file. It is asked to end when whoever started it is gone."""
-    link = [sys.executable, "-P", "-m", "daemon.cli", "link", "--config", str(config)]
-    return [str(_SETPRIV), "--pdeathsig", "TERM", "--", *link] if _SETPRIV.exists() else link
+def command(name: str, config: Path) -> Sequence[str]:
+    """Return the command line of a program for this host's file. It is asked to end when whoever started it is gone."""
+    own = [sys.executable, "-P", "-m", "daemon.cli", name, "--config", str(config)]
+    return [str(_SETPRIV), "--pdeathsig", "TERM", "--", *own] if _SETPRIV.exists() else own
 
 
-class LinkChild:
-    """Runs the link until `stop`."""
+class Child:
+    """Runs one program until `stop`; `name` is what the log calls it."""
 
     def __init__(
         self,
+        name: str,
         command: Sequence[str],
         log: FilteringBoundLogger,
         *,
@@ -45,20 +47,21 @@ class LinkChild:
     ) -> None:
         """Keep the command; nothing runs before `start`."""
         self._monotonic_s = monotonic_s
+        self._name = name
         self._command = command
         self._log = log
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         # The kernel's word for "whoever started it" is this thread: it lives as long as the host does.
-        self._thread = threading.Thread(target=self._work, name="link", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the link: asked first, killed where it does not hear."""
+        """End it: asked first, killed where it does not hear."""
         self._stopping.set()
         with self._lock:
             process = self._process
@@ -68,7 +71,7 @@ class LinkChild:
             try:
                 process.wait(ENDS_WITHIN_S)
             except subprocess.TimeoutExpired:
-                self._log.error("link does not end")
+                self._log.error(f"{self._name} does not end")
                 process.kill()
                 process.wait()
         if self._thread.is_alive():
@@ -82,7 +85,7 @@ class LinkChild:
             if self._monotonic_s() - started_s > LONGEST_RESTART_S:
                 pause_s = FIRST_RESTART_S
             if not self._stopping.is_set():
-                self._log.error("link ended", why=why, again_in_s=pause_s)
+                self._log.error(f"{self._name} ended", why=why, again_in_s=pause_s)
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_RESTART_S)
 

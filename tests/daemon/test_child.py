@@ -1,4 +1,4 @@
-"""The link as a child of the host: begun, begun anew, ended, and not outliving whoever began it."""
+"""A program as a child of the host: begun, begun anew, ended, and not outliving whoever began it."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.link_child import LONGEST_RESTART_S, LinkChild, command, is_ours_to_start
+from daemon.child import LONGEST_RESTART_S, Child, command, is_ours_to_start
 from tests.rig.parts import Entry, heard_log
 
 WITHIN_S = 20.0
@@ -48,7 +48,7 @@ def is_alive(pid: int) -> bool:
 def test_it_runs_until_it_is_stopped(tmp_path: Path) -> None:
     """One child; asked to end it ends, and nothing is said of it."""
     log, entries = heard_log()
-    child = LinkChild(script(tmp_path, "time.sleep(60)"), log)
+    child = Child("link", script(tmp_path, "time.sleep(60)"), log)
     child.start()
     wait_until(lambda: len(pids(tmp_path)) == 1)
     (pid,) = pids(tmp_path)
@@ -61,7 +61,7 @@ def test_one_that_ends_is_begun_anew_with_growing_pauses(tmp_path: Path) -> None
     """Its death is said with when the next try is, each pause twice as long; one that ran for long begins with the shortest again."""
     log, entries = heard_log()
     now_s = [0.0]
-    child = LinkChild(script(tmp_path, "os._exit(3)"), log, monotonic_s=lambda: now_s[0])
+    child = Child("link", script(tmp_path, "os._exit(3)"), log, monotonic_s=lambda: now_s[0])
     child.start()
     wait_until(lambda: len(entries) >= 2)
     now_s[0] += LONGEST_RESTART_S + 1  # read before the third start or after it: one of the two runs was long
@@ -81,7 +81,7 @@ def test_one_that_does_not_hear_is_killed(tmp_path: Path) -> None:
     """The host's end does not hang on it."""
     log, entries = heard_log()
     body = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('ready', 'w')\ntime.sleep(60)"
-    child = LinkChild(script(tmp_path, body.replace("ready", str(tmp_path / "ready"))), log)
+    child = Child("link", script(tmp_path, body.replace("ready", str(tmp_path / "ready"))), log)
     child.start()
     wait_until((tmp_path / "ready").exists)
     child.stop()
@@ -92,12 +92,12 @@ def test_one_that_does_not_hear_is_killed(tmp_path: Path) -> None:
 def test_a_command_that_is_not_there_is_said(tmp_path: Path) -> None:
     """Nothing to run is a fault like any other; a child that never started is stopped all the same."""
     log, entries = heard_log()
-    child = LinkChild([str(tmp_path / "nothing")], log)
+    child = Child("link", [str(tmp_path / "nothing")], log)
     child.start()
     wait_until(lambda: len(entries) > 0)
     child.stop()
     assert "No such file" in entries[0]["why"]
-    LinkChild(["x"], log).stop()
+    Child("link", ["x"], log).stop()
 
 
 def test_under_a_service_manager_it_is_a_unit_of_its_own() -> None:
@@ -109,13 +109,13 @@ def test_under_a_service_manager_it_is_a_unit_of_its_own() -> None:
 PARENT = """
 import sys, time
 from pathlib import Path
-from daemon import link_child
+from daemon import child
 from tests.rig.parts import heard_log
 folder = Path(sys.argv[1])
-prefix = list(link_child.command(folder / "host.toml"))
+prefix = list(child.command("link", folder / "host.toml"))
 prefix = prefix[: prefix.index(sys.executable)]
 body = "import os, sys, time; open(sys.argv[1], 'a').write(str(os.getpid()) + chr(10)); time.sleep(60)"
-link_child.LinkChild([*prefix, sys.executable, "-c", body, str(folder / "pids")], heard_log()[0]).start()
+child.Child("link", [*prefix, sys.executable, "-c", body, str(folder / "pids")], heard_log()[0]).start()
 time.sleep(60)
 """
 
@@ -131,8 +131,9 @@ def test_it_does_not_outlive_a_killed_host(tmp_path: Path) -> None:
     wait_until(lambda: not is_alive(pid))
 
 
-def test_the_command_is_the_hosts_own_link() -> None:
+@pytest.mark.parametrize("name", ["link", "screen"])
+def test_the_command_is_the_hosts_own(name: str) -> None:
     """The same Python, the same file."""
-    told_command = command(Path("/etc/viipe/host.toml"))
-    assert list(told_command[-6:]) == ["-P", "-m", "daemon.cli", "link", "--config", "/etc/viipe/host.toml"]
+    told_command = command(name, Path("/etc/viipe/host.toml"))
+    assert list(told_command[-6:]) == ["-P", "-m", "daemon.cli", name, "--config", "/etc/viipe/host.toml"]
     assert sys.executable in told_command

@@ -1,0 +1,239 @@
+"""`viipe screen`: the pages of a host, in a process of their own; and the pairing of tablets.
+
+A page never touches a tap nor the link: it hears the answers on one socket and asks on another. Without a registry it runs without names.
+"""
+
+import argparse
+import asyncio
+import faulthandler
+import logging
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from config import host as host_file
+from config.host import HostConfig, ScreenSection
+from daemon import answer_feed
+from daemon.control import NotRunning, ask
+from daemon.desk_keyboard import keyboard_worker
+from daemon.notify import Notifier, watchdog_interval_s
+from daemon.owner import act_as_owner
+from daemon.short_path import short_path
+from outputs.screen.feed import LINE_BYTES, Feed, Streams
+from outputs.screen.pairing import CODE_LIFE, Pairing
+from outputs.screen.parts import NoDaemon, Parts
+from outputs.screen.sessions import Sessions
+from sync.link.line_log import LineLog
+from sync.people import PeopleStore
+
+if TYPE_CHECKING:
+    from outputs.screen.desk_hand import DeskHand
+    from outputs.screen.parts import People
+    from outputs.screen.server import Pages
+    from outputs.screen.tablets import TabletDoor
+
+ROUND_S: Final = 1.0
+HUNG_AFTER_S: Final = 10.0
+ACTIONS: Final = ("serve", "pair", "tablets", "revoke")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take what to do; serving is what it does by itself."""
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=ACTIONS,
+        default="serve",
+        help="serve the pages (default), pair a tablet by a code, list the tablets, or revoke one",
+    )
+    parser.add_argument("tablet", nargs="?", help="the id of the tablet to revoke")
+
+
+def perform(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT, or do what concerns tablets; 78 where the host's file has no pages."""
+    config = host_file.load(arguments.config)
+    screen = config.screen
+    if screen is None:
+        print(f"viipe screen: {arguments.config}: found no [screen]; expected the table", file=sys.stderr)
+        return os.EX_CONFIG
+    state_dir = config.host.state_dir
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.umask(0o077)
+    act_as_owner(state_dir)
+    if arguments.action == "serve":
+        return _serve(config, screen)
+    if screen.tablets is None:
+        print(f"viipe screen: {arguments.config}: found no screen.tablets; expected an address", file=sys.stderr)
+        return os.EX_CONFIG
+    return _of_tablets(arguments, config, screen)
+
+
+# Tablets
+
+
+def _of_tablets(arguments: argparse.Namespace, config: HostConfig, screen: ScreenSection) -> int:
+    pairing = Pairing(config.host.state_dir)
+    match arguments.action:
+        case "pair":
+            door = _door(config, screen, pairing)
+            code = pairing.new_code()
+            minutes = int(CODE_LIFE.total_seconds() // 60)
+            print(f"Code:        {code[:4]} {code[4:]}   (good for {minutes} minutes and one tablet)")
+            print(f"Address:     {door.address}")
+            print(
+                f"Fingerprint: {door.fingerprint}   (SHA-256 of the certificate: compare it before the code is typed)"
+            )
+            return 0
+        case "revoke":
+            if pairing.revoke(arguments.tablet or ""):
+                return 0
+            known = ", ".join(each.id for each in pairing.tablets()) or "none is paired"
+            print(f"viipe screen revoke: found {arguments.tablet!r}, expected a tablet's id: {known}", file=sys.stderr)
+            return 1
+        case _:
+            for each in pairing.tablets():
+                print(f"{each.id}  {each.paired_at}  {each.name}")
+            return 0
+
+
+def _door(config: HostConfig, screen: ScreenSection, pairing: Pairing) -> "TabletDoor":
+    """Lay out where tablets come in; the certificate is made or renewed. Raises OSError."""
+    from outputs.screen import certificate  # noqa: PLC0415  a host without tablets need not carry it
+    from outputs.screen.tablets import TabletDoor  # noqa: PLC0415  as above
+
+    assert screen.tablets is not None, "asked for tablets"  # noqa: S101  the callers looked
+    path = certificate.ensure(config.host.state_dir, config.host.name, datetime.now(UTC))
+    any_address = screen.tablets.host in {"0.0.0.0", "::"}  # noqa: S104  only compared
+    host = (certificate.own_address() or socket.gethostname()) if any_address else screen.tablets.host
+    shown = f"[{host}]" if ":" in host else host
+    return TabletDoor(pairing, f"https://{shown}:{screen.tablets.port}/", certificate.fingerprint(path))
+
+
+# The pages
+
+
+class _ControlSocket:
+    """The daemon, asked over its control socket."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+
+    def ask(self, question: Mapping[str, object], within_s: float = 2.0) -> Mapping[str, object]:
+        """Ask. Raises NoDaemon."""
+        try:
+            return ask(self._state_dir, question, within_s=within_s)
+        except NotRunning as error:
+            raise NoDaemon(str(error)) from error
+
+
+def _serve(config: HostConfig, screen: ScreenSection) -> int:
+    """Serve until told to end; 0 then, 70 where the pages failed."""
+    faulthandler.enable()
+    _quieten()
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: signals.put(received))
+    log, notifier = LineLog(), Notifier(os.environ)
+    pages = _pages(config, screen)
+    thread = threading.Thread(target=_run, args=(pages, log), name="pages", daemon=True)
+    thread.start()
+    try:
+        return _watch(pages, thread, signals, notifier, log)
+    finally:
+        notifier.stopping()
+        pages.stop()
+        thread.join(ROUND_S * 3)
+        log.info("screen stopped")
+
+
+def _quieten() -> None:
+    """Say warnings and errors alone; no request is logged: a path may tell whom somebody looked for."""
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+
+
+def _run(pages: "Pages", log: LineLog) -> None:
+    try:
+        pages.run()
+    except BaseException as error:  # noqa: BLE001  the main thread sees that it ended, and whoever supervises starts anew
+        log.critical("broken invariant", error)  # noqa: PLE1205  this log's own form
+
+
+def _watch(
+    pages: "Pages", thread: threading.Thread, signals: "queue.SimpleQueue[int]", notifier: Notifier, log: LineLog
+) -> int:
+    interval_s = min(ROUND_S, watchdog_interval_s(os.environ, os.getpid()) or ROUND_S)
+    is_ready = False
+    while thread.is_alive():
+        if not is_ready and pages.is_serving:
+            is_ready = notifier.ready() or True
+            log.info("screen running", addresses=pages.addresses)
+        if is_ready and time.monotonic() - pages.beat_s < HUNG_AFTER_S:
+            notifier.watchdog()
+        try:
+            signals.get(timeout=interval_s if is_ready else ROUND_S / 20)
+        except queue.Empty:
+            continue
+        return 0
+    return os.EX_SOFTWARE
+
+
+def _pages(config: HostConfig, screen: ScreenSection) -> "Pages":
+    """Put the pages together on their sockets. Raises OSError where one cannot be had."""
+    from outputs.screen import desk  # noqa: PLC0415  pairing by the command line need not carry it
+    from outputs.screen.app import app  # noqa: PLC0415  as above
+    from outputs.screen.guard import Guard, Listener  # noqa: PLC0415  as above
+    from outputs.screen.server import Pages, Served, listening  # noqa: PLC0415  as above
+
+    state_dir = config.host.state_dir
+    feed = Feed(lambda: _connected(state_dir))
+    parts = Parts(
+        config=config,
+        people=PeopleStore(state_dir),
+        daemon=_ControlSocket(state_dir),
+        answers=feed,
+        sessions=Sessions(),
+        now=lambda: datetime.now(UTC),
+    )
+    pairing = Pairing(state_dir)
+    door = _door(config, screen, pairing) if screen.tablets is not None else None
+    hand = _hand(config, parts.people)
+    pages = app(parts, hand, door)
+    own = Listener(screen.listen.port, listening=desk.listening(config))
+    served: list[Served] = [Served(Guard(pages, own), listening(screen.listen))]
+    if screen.tablets is not None:
+        from outputs.screen import certificate  # noqa: PLC0415  as above
+
+        tls = certificate.context(state_dir / certificate.NAME)
+        tablets = Listener(screen.tablets.port, pairing, certificate.own_names())
+        served.append(Served(Guard(pages, tablets), listening(screen.tablets), tls))
+    return Pages(served, feed, [partial(hand.run, feed)] if hand else ())
+
+
+def _hand(config: HostConfig, people: "People") -> "DeskHand | None":
+    """Put a library's desk to work; None where the host's file has none."""
+    if config.desk is None:
+        return None
+    from outputs.screen.desk_hand import DeskHand  # noqa: PLC0415  as above
+
+    log = LineLog()
+    return DeskHand(
+        config.desk,
+        people,
+        keyboard_worker(config.desk),
+        log_failure=lambda why: log.error("number not typed", why=why),
+    )
+
+
+async def _connected(state_dir: Path) -> Streams:
+    """Connect to the daemon's feed. Raises OSError."""
+    with short_path(state_dir / answer_feed.NAME) as name:
+        return await asyncio.open_unix_connection(name, limit=LINE_BYTES)
