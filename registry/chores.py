@@ -11,9 +11,10 @@ from django.utils import timezone
 from registry.api.signed import forget_nonces
 from registry.cards.expiry import expire_due
 from registry.events import retention
+from registry.ledger import holds, topup_files
 from registry.models import School
 from registry.office import desk
-from registry.people import rosters
+from registry.people import photos, rosters
 from registry.publishing import keys
 from registry.publishing.changes import day_passed, local_day
 
@@ -29,11 +30,14 @@ def perform(*, now: Callable[[], datetime] = timezone.now) -> None:
     _try(partial(keys.renew, at))
     _try(partial(rosters.forget_old, at))
     _try(partial(desk.forget_old, at))
+    _try(partial(holds.forget_old, at))
+    _try(partial(topup_files.forget_old, at))
     for school in School.objects.order_by("pk"):
         today = local_day(school, at)
         _try(partial(expire_due, today, now=at, school=school))
         _try(partial(day_passed, school, today, now=now))
         _try(partial(retention.remove, school, actor=ACTOR, now=at))
+        _try(partial(photos.remove_left, school, today, actor=ACTOR, now=at))
 
 
 def _try(work: Callable[[], object]) -> None:

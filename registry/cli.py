@@ -24,6 +24,8 @@ COMMANDS: Final = (
     ("import", "import_", True, "bring in persons and cards"),
     ("card", "card", True, "close, reopen or show a card"),
     ("substitute", "substitute", True, "lend a substitute card, take it back"),
+    ("topups", "topups", True, "book payments to prepaid accounts from the operating company's file"),
+    ("report", "report", True, "count what was served, for a spreadsheet; close a month"),
     ("backup", "backup", True, "write all that the registry holds into one file"),
     ("recover-keys", "recover_keys", True, "make new keys by the recovery key, when they were lost or stolen"),
     ("restore", "restore", False, "put a backup in the place of what the registry holds"),

@@ -21,7 +21,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from registry.api.threads import DatabaseThreads
-from registry.models import DeskRequest, Host, RootDocument, School
+from registry.models import DeskRequest, Host, RootDocument, School, Shows
 from registry.publishing import bell, timestamps
 from registry.publishing.deltas import DeltaStore, SnapshotNeeded
 from registry.publishing.state import state_of
@@ -31,6 +31,7 @@ from sync.wire.stream import (
     MAX_DELTA_BYTES,
     DeltaLine,
     DeskLine,
+    PeopleLine,
     RootLine,
     TimestampLine,
     VersionLine,
@@ -123,6 +124,7 @@ class _News:
     revoked: frozenset[int] = frozenset()
     told: dict[int, Told] = field(default_factory=dict)
     root: int = 0
+    people: dict[int, int] = field(default_factory=dict)  # by host that shows names: the version of its people document
 
 
 class Hub:
@@ -147,6 +149,7 @@ class Hub:
         self._told: dict[int, Told] = {}
         self._greetings: dict[int, _Greeting] = {}
         self._desks_told: dict[int, int] = {}  # request: host
+        self._people_told: dict[int, int] = {}  # host: the version of its people document, 0 where it shows no names
         self._root = 0
         self._rung = asyncio.Event()
         self._in_order = (
@@ -170,6 +173,7 @@ class Hub:
         finally:
             if hosts.get(subscriber.host) is subscriber:
                 del hosts[subscriber.host]
+                self._people_told.pop(subscriber.host, None)
             if not hosts and self._subscribers.get(subscriber.school) is hosts:
                 del self._subscribers[subscriber.school]
                 self._told.pop(subscriber.school, None)
@@ -189,6 +193,7 @@ class Hub:
         self._root = self._root or greeting.root
         # What waits at this desk was told to its former stream, perhaps in vain: the look that comes next tells it again.
         self._desks_told = {request: host for request, host in self._desks_told.items() if host != subscriber.host}
+        self._people_told.pop(subscriber.host, None)  # the same: the next look tells it
         subscriber.is_greeted = True
         subscriber.tell(greeting.line)
 
@@ -251,6 +256,11 @@ class Hub:
             if hosts[host].is_greeted:
                 self._desks_told[request] = host
                 hosts[host].tell(line)
+        for host, subscriber in hosts.items():
+            version = news.people.get(host, 0)
+            if subscriber.is_greeted and self._people_told.get(host) != version:
+                self._people_told[host] = version
+                subscriber.tell(to_line(PeopleLine(version)))
         for host in news.revoked:
             hosts[host].end(orderly=True)
         for school, told in news.told.items():
@@ -291,6 +301,10 @@ class Hub:
                 news.lines[school.pk].append(to_line(RootLine(news.root)))
             self._tell_school(school, told[school.pk], news)
         news.desk_lines = self._desk_lines(hosts, desks_told)
+        showing = Host.objects.filter(school__in=told).exclude(shows=Shows.NONE)
+        news.people = {
+            host: version or 1 for host, version in showing.values_list("pk", "school__state__people_version")
+        }
         revoked = Host.objects.filter(revoked_at__isnull=False, school__in=told).values_list("pk", flat=True)
         news.revoked = frozenset(hosts) & set(revoked)
         return news

@@ -51,6 +51,7 @@ class Api:
         self._calls: Mapping[str, Mapping[str, Endpoint]] = {
             path: {each.method: each for each in ENDPOINTS if each.path == path} for path in {e.path for e in ENDPOINTS}
         }
+        self._open_paths = {each.path.rpartition("/")[0]: each.path for each in ENDPOINTS if each.path.endswith("}")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,30 +74,36 @@ class Api:
         path, method = request.scope["path"], request.method
         if path == DESCRIPTION and method == "GET":
             return JSONResponse(OPENAPI)
-        endpoint = self._endpoint(path, method)
+        endpoint, named = self._endpoint(path, method)
         asked = await _asked(request, endpoint.max_body_bytes)
         threads = self._slow if endpoint.is_slow else self._quick
         address = request.client.host if request.client else ""
-        answer = await threads.run(partial(self._performed, endpoint, asked, dict(request.query_params), address))
+        answer = await threads.run(
+            partial(self._performed, endpoint, asked, dict(request.query_params), address, named)
+        )
         if not isinstance(answer.content, bytes):
             return _FileResponse(answer.content, answer.media_type)
         return Response(answer.content, answer.status, media_type=answer.media_type if answer.content else None)
 
-    def _endpoint(self, path: str, method: str) -> Endpoint:
-        methods = self._calls.get(path, {"GET": None} if path in {STREAM, DESCRIPTION} else {})
+    def _endpoint(self, path: str, method: str) -> tuple[Endpoint, str]:
+        """Return the call, and the name that stands in the open place of its path."""
+        template, named = self._open_paths.get(path.rpartition("/")[0], path), path.rpartition("/")[2]
+        methods = self._calls.get(template, {"GET": None} if path in {STREAM, DESCRIPTION} else {})
         if not methods:
             raise Refusal("not_found", "path", path, f"one of those that {DESCRIPTION} tells")
         endpoint = methods.get(method)
         if endpoint is None:
             raise Refusal("wrong_method", "method", method, " or ".join(methods))
-        return endpoint
+        return endpoint, named if template != path else ""
 
-    def _performed(self, endpoint: Endpoint, asked: Asked, query: Mapping[str, str], address: str) -> Answer:
+    def _performed(
+        self, endpoint: Endpoint, asked: Asked, query: Mapping[str, str], address: str, named: str
+    ) -> Answer:
         """Let the call be done, in a thread of the database."""
         now = self._now()
         host = signer_of(asked, now) if endpoint.is_signed else None
         try:
-            return endpoint.perform(self._services, Call(host, query, asked.body, now, address))
+            return endpoint.perform(self._services, Call(host, query, asked.body, now, address, named))
         except TooLarge as fault:
             raise Refusal("too_large", "body", str(fault), "less") from fault
         except WireFault as fault:

@@ -7,6 +7,7 @@ from typing import BinaryIO, Final
 
 from django.db import transaction
 
+from registry.api import listening, people
 from registry.api.enrolment import redeem
 from registry.api.refusals import Refusal
 from registry.events.claims import claim
@@ -17,7 +18,7 @@ from registry.publishing import keys, timestamps
 from registry.publishing.deltas import DeltaStore, SnapshotNeeded
 from registry.publishing.snapshots import SnapshotStore
 from registry.throttle import Throttle
-from sync.wire import canonical, desk, enrolment, quota, upload
+from sync.wire import canonical, desk, enrolment, listens, quota, upload
 from sync.wire.document import NONCE_BYTES
 from sync.wire.faults import BadSignature
 
@@ -41,13 +42,17 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that was let in. `host` is None for a call that needs no signature; `address` is whence it came."""
+    """One request that was let in. `host` is None for a call that needs no signature; `address` is whence it came.
+
+    `named` is what stands in the place that the call's path leaves open.
+    """
 
     host: Host | None
     query: Mapping[str, str]
     body: bytes
     now: datetime
     address: str = ""
+    named: str = ""
 
     @property
     def caller(self) -> Host:
@@ -76,7 +81,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address with one method. A slow call has a thread of its own, so that no question for a serving waits for it."""
+    """One address with one method; a path may end in a name in braces, which stands for one part of any text.
+
+    A slow call has a thread of its own, so that no question for a serving waits for it.
+    """
 
     method: str
     path: str
@@ -181,6 +189,29 @@ def desk_tap(services: Services, call: Call) -> Answer:
     return Answer(status=204)
 
 
+def people_document(services: Services, call: Call) -> Answer:
+    """Give whom the host may show by name."""
+    known = (call.number("generation", 0), call.number("after", 0))
+    document = people.document(call.caller, known, services.keys.signing, call.now)
+    return Answer(status=204) if document is None else Answer(document, media_type=BYTES)
+
+
+def photo(_services: Services, call: Call) -> Answer:
+    """Give a photo that the people document names."""
+    return Answer(people.photo(call.caller, call.named, call.now), media_type=BYTES)
+
+
+def day(_services: Services, call: Call) -> Answer:
+    """Say how many of each class were served on a day."""
+    return Answer(people.served(call.caller, call.query.get("service", ""), call.query.get("day", "")).to_json())
+
+
+def host_listens(_services: Services, call: Call) -> Answer:
+    """Take where the host is reached by the school's others."""
+    listening.take(call.caller, listens.Listens.parse(call.body), call.now)
+    return Answer(status=204)
+
+
 ENDPOINTS: Final = (
     Endpoint("POST", "/v1/enrol", enrol, enrolment.MAX_REQUEST_BYTES, is_signed=False),
     Endpoint("GET", "/v1/root", roots, is_signed=False),
@@ -191,4 +222,8 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v1/events/watermark", events_watermark),
     Endpoint("POST", "/v1/claims", claims, quota.MAX_BYTES),
     Endpoint("POST", "/v1/desk", desk_tap, desk.MAX_BYTES),
+    Endpoint("POST", "/v1/listens", host_listens, listens.MAX_BYTES),
+    Endpoint("GET", "/v1/people", people_document, is_slow=True),
+    Endpoint("GET", "/v1/photos/{sha256}", photo, is_slow=True),
+    Endpoint("GET", "/v1/day", day),
 )

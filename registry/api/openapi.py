@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from registry.api.refusals import CODES
-from sync.wire import desk, enrolment, quota, upload
+from sync.wire import day_counts, desk, enrolment, listens, quota, upload
 
 Table = dict[str, Any]
 
@@ -25,11 +25,12 @@ def _whole(about: str, least: int = 0, most: int = (1 << 63) - 1) -> Table:
     return {"type": "integer", "description": about, "minimum": least, "maximum": most}
 
 
-def _object(about: str, **members: object) -> Table:
+def _object(about: str, *, may_have: Mapping[str, object] | None = None, **members: object) -> Table:
+    """Describe an object with all of `members`; those of `may_have` may be left out."""
     return {
         "type": "object",
         "description": about,
-        "properties": members,
+        "properties": {**members, **(may_have or {})},
         "required": sorted(members),
         "additionalProperties": False,
     }
@@ -57,6 +58,10 @@ def _body(name: str, max_bytes: int) -> Table:
 
 def _query(name: str, about: str, schema: Mapping[str, object], *, required: bool = True) -> Table:
     return {"name": name, "in": "query", "required": required, "description": about, "schema": schema}
+
+
+def _path(name: str, about: str, schema: Mapping[str, object]) -> Table:
+    return {"name": name, "in": "path", "required": True, "description": about, "schema": schema}
 
 
 _LANGUAGE: Final[Table] = {
@@ -173,6 +178,10 @@ _SCHEMAS: Final[Table] = {
     ),
     "ClaimRequest": _object(
         "May this serving be one of the day's?",
+        may_have={
+            "price_cents": _whole("What the person's account is to pay within the limit.", 0, quota.MOST_CENTS),
+            "second_price_cents": _whole("What it is to pay beyond the limit.", 0, quota.MOST_CENTS),
+        },
         tap_id=_hex("The tap; asked again, it is answered the same.", quota.TAP_ID_BYTES),
         service=_text("The service's code.", minLength=1, maxLength=50),
         direction={"enum": ["in", "out", None], "description": "Which way a door's reader leads."},
@@ -182,14 +191,45 @@ _SCHEMAS: Final[Table] = {
         kind=_text("The card's kind.", minLength=1, maxLength=32),
     ),
     "ClaimAnswer": _object(
-        "The promise, if it is one.",
-        granted={"type": "boolean"},
+        "The promise, if it is one. Of the account it tells only where that is to pay.",
+        may_have={
+            "credit": {"type": "string", "enum": [str(funds) for funds in quota.Funds]},
+            "balance_cents": _whole("What is left on the account.", -quota.MOST_BALANCE, quota.MOST_BALANCE),
+        },
+        granted={"type": "boolean", "description": "Whether the day's limit allows it."},
         served=_whole("The day's other servings."),
+    ),
+    "DayCounts": _object(
+        "How many persons were served on a day, at all tills together, each counted once.",
+        service=_text("The service's code.", minLength=1, maxLength=50),
+        day=_text("The school's local day.", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", format="date"),
+        served={
+            "type": "object",
+            "description": "By class.",
+            "additionalProperties": _whole("Persons."),
+            "maxProperties": day_counts.MAX_CLASSES,
+        },
+        others=_whole("Persons without a class."),
     ),
     "DeskTap": _object(
         "The card that was tapped at a desk.",
         request=_whole("The request that it answers."),
         sealed=_base64("The UID, sealed to the root's box_key and to this request."),
+    ),
+    "Listens": _object(
+        "Where a host is reached by the others of its school.",
+        address={
+            "type": ["string", "null"],
+            "description": "Host and port; an IPv6 address stands in brackets. Null: it listens no more.",
+            "pattern": listens.ADDRESS,
+            "maxLength": listens.ADDRESS_CHARS,
+        },
+        services={
+            "type": "array",
+            "description": "The codes of what its readers serve.",
+            "items": _text("A code.", listens.CODE),
+            "maxItems": listens.MOST_SERVICES,
+        },
     ),
 }
 
@@ -292,6 +332,48 @@ OPENAPI: Final[Table] = {
                 {"204": {"description": "Taken."}},
                 refusals=(404, 409, 410),
                 body=_body("DeskTap", desk.MAX_BYTES),
+            )
+        },
+        "/v1/listens": {
+            "post": _call(
+                "listens",
+                "Take where the host is reached by the others of its school; it is published in the document hosts.",
+                {"204": {"description": "Taken."}},
+                body=_body("Listens", listens.MAX_BYTES),
+            )
+        },
+        "/v1/people": {
+            "get": _call(
+                "people",
+                "Give whom the host may show by name; a host that shows no names is refused.",
+                {
+                    "200": _bytes("A people document, sealed to the host's box_key."),
+                    "204": {"description": "The version that is held is the newest."},
+                },
+                query=(
+                    _query("after", "The version that is held; 0 is none.", _whole("A version."), required=False),
+                    _query("generation", "Its generation; 0 is any.", _whole("A generation."), required=False),
+                ),
+            )
+        },
+        "/v1/photos/{sha256}": {
+            "get": _call(
+                "photo",
+                "Give a photo that the people document names.",
+                {"200": _bytes("A JPEG, sealed to the host's box_key.")},
+                query=(_path("sha256", "Of the photo.", _hex("SHA-256.", 32)),),
+                refusals=(404,),
+            )
+        },
+        "/v1/day": {
+            "get": _call(
+                "day",
+                "Say how many of each class were served on a day.",
+                {"200": _json("So far.", "DayCounts")},
+                query=(
+                    _query("service", "The service's code.", _text("A code.", minLength=1, maxLength=50)),
+                    _query("day", "The school's local day.", _text("A day.", format="date")),
+                ),
             )
         },
         "/v1/openapi.json": {

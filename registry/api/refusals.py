@@ -58,6 +58,18 @@ CODES: Final[Mapping[str, Phrases]] = {
         "This host is no desk.",
         "Этот узел не является столом для карт.",
     ),
+    "shows_nothing": Phrases(
+        403,
+        "See lugeja arvuti ei näita nimesid.",
+        "This host shows no names.",
+        "Этот узел не показывает имён.",
+    ),
+    "no_such_photo": Phrases(
+        404,
+        "Sellist fotot selle lugeja arvuti nimekirjas ei ole.",
+        "The host's list of people names no such photo.",
+        "Такой фотографии нет в списке этого узла.",
+    ),
     "not_found": Phrases(404, "Sellist aadressi ei ole.", "There is no such address.", "Такого адреса нет."),
     "no_such_request": Phrases(
         404,

@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.api.enrolment import new_code
-from registry.models import Host, School
+from registry.models import Host, School, Shows
 from registry.publishing import keys
 from registry.publishing.changes import documents_changed
+from registry.publishing.people import let_show
 from registry.recovery import say_recovery_key
 from registry.refusal import Refused
 
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="HOST", help="the host's name, as in its file")
     parser.add_argument("--school", metavar="CODE", help="the school of a new host; may be left out where there is one")
     parser.add_argument("--desk", action="store_true", help="the host is a desk where cards are entered by tapping")
+    parser.add_argument(
+        "--shows", choices=list(Shows.values), help="the names that the host may show; left out: as it is"
+    )
     parser.add_argument("--hours", type=int, default=24, help="how long the code holds (%(default)s)")
 
 
@@ -38,6 +42,11 @@ def perform(arguments: argparse.Namespace) -> int:
     say_recovery_key(keys.ensure(now), sys.stderr)
     with transaction.atomic():
         host = _host(arguments.name, arguments.school, is_desk=arguments.desk)
+        if arguments.shows is not None and arguments.shows != host.shows:
+            audit.record(
+                _ACTOR, "host shows", school=host.school, object=host, shows=arguments.shows, before=host.shows
+            )
+            let_show(host, arguments.shows)
         life = timedelta(hours=arguments.hours)
         print(new_code(host, now=now, actor=_ACTOR, life=life))
     parts = {"host": host.name, "school": host.school.code, "until": f"{now + life:%Y-%m-%d %H:%M}"}

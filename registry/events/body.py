@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from policy.fault import told
 from sync.wire import facts
-from sync.wire.event import EventKind, Outcome, place_of
+from sync.wire.event import PREPAID, PRICE, EventKind, Outcome, place_of
 from sync.wire.faults import Malformed
 
 T = TypeVar("T")
@@ -24,6 +24,7 @@ _VERDICTS: Final = frozenset({"grant", "deny", "ask"})
 _DIRECTIONS: Final = frozenset({"in", "out"})
 _KINDS: Final = frozenset(map(str, EventKind))
 _OUTCOMES: Final = frozenset(map(str, Outcome))
+_MOST_CENTS: Final = 100_000_000  # far above what a rule may say, and what both databases' columns hold
 
 
 def _no_constant(name: str) -> None:
@@ -55,6 +56,9 @@ class Told(NamedTuple):
     person: str
     holder: str
     fact: facts.Told | None
+    how: str = ""
+    price_cents: int = 0
+    is_prepaid: bool = False
 
     @property
     def place(self) -> str:
@@ -68,6 +72,7 @@ def read(body: bytes, epoch: int, seq: int) -> Told:
     if event.get("epoch") != epoch or event.get("seq") != seq:
         raise Poison(f"place: found {told(event.get('epoch'))}/{told(event.get('seq'))}, expected {epoch}/{seq}")
     kind = _one_of("kind", event.get("kind"), _KINDS)
+    fact = _fact(event) if kind in _FACT_KINDS else None
     event_told = Told(
         kind,
         _text(event, "tap_id", 32),
@@ -83,7 +88,10 @@ def read(body: bytes, epoch: int, seq: int) -> Told:
         _text(event, "card", 64),
         _text(event, "person", 64),
         _text(event, "holder", 64),
-        _fact(event) if kind in _FACT_KINDS else None,
+        fact,
+        str(fact.fact.how) if fact and fact.fact.how else "",
+        _price_cents(event.get(PRICE)),
+        event.get(PREPAID) is True,
     )
     if event_told.holder and not (event_told.service_day and event_told.service):
         raise Poison("holder: found a serving without service or service_day, expected both")
@@ -165,6 +173,14 @@ def _flags(value: object) -> list[str]:
     ):
         return value
     raise Poison(f"flags: found {told(value)}, expected a list of at most {_MOST_FLAGS} codes")
+
+
+def _price_cents(value: object) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_CENTS:
+        return value
+    raise Poison(f"{PRICE}: found {told(value)}, expected whole cents from 0 to {_MOST_CENTS}")
 
 
 def _fact(event: Mapping[str, Any]) -> facts.Told:

@@ -1,24 +1,30 @@
 """A shared quota's servings are promised before they are served: one atomic statement, so that all tills together never exceed the limit.
 
+Where the holder's account pays (V6.5), the price that applies is held with the promise, or nothing is promised: both under the account's
+lock, so that all tills together never bring it below zero.
+
 Servings that are known already count too, claimed or not. A question asked again, with the same `tap_id`, has the same answer. A claim
 that came to nothing says yes again to the host that holds it: that host knows from its own journal whether it served.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Final
 
-from django.db import connection
+from django.db import connection, transaction
 
 from policy.model import Kind
 from policy.rule import Per, Rule, parse_rule
 from registry.events.body import Told
+from registry.ledger import accounts, holds
 from registry.models import Claim, Host
+from registry.transactions import deed
 from sync.wire.event import place_of
 from sync.wire.faults import Malformed
-from sync.wire.quota import ClaimAnswer, ClaimRequest
+from sync.wire.quota import ClaimAnswer, ClaimRequest, Funds
 
 _HOLDER_LETTERS: Final = 64
 _TRIES: Final = 100  # each failed one is another till's claim that went in meanwhile: a limit is reached long before
@@ -26,6 +32,8 @@ _TRIES: Final = 100  # each failed one is another till's claim that went in mean
 
 def claim(host: Host, request: ClaimRequest, now: datetime) -> ClaimAnswer:
     """Answer whether the host may serve; `served` counts the holder's other servings and claims at this place on this day.
+
+    A question with prices is answered for the account as well, which says whether they are covered.
 
     Raises Malformed for a kind of card that there is not. A service that has no published rule, or no limit for this kind, has
     nothing to promise: yes, and nothing is kept.
@@ -35,6 +43,31 @@ def claim(host: Host, request: ClaimRequest, now: datetime) -> ClaimAnswer:
         raise Malformed(f"claim: kind: expected one of {', '.join(Kind)}")
     limit = None if rule is None else rule.limit(Kind(request.kind))
     wanted = _Wanted(host, request, holder_of(request, rule), now)
+    return _paid(host, request, wanted, limit, now) if request.is_paid else _promised(wanted, limit)
+
+
+@deed
+def _paid(host: Host, request: ClaimRequest, wanted: "_Wanted", limit: int | None, now: datetime) -> ClaimAnswer:
+    """Hold the price of what is promised: of a serving within the limit, or of one beyond it where that is charged."""
+    account = holds.account_of(host, request.person)
+    if account is not None:
+        accounts.lock([account])
+    with transaction.atomic():
+        is_beyond = request.price_cents is None  # the host knows already that the day is used up
+        promised = ClaimAnswer(granted=False, served=wanted.served()) if is_beyond else _promised(wanted, limit)
+        cents = request.price_cents if promised.granted else request.second_price_cents
+        if cents is None:
+            return promised
+        left_cents = 0 if account is None else accounts.available_cents(account, now)
+        credit = Funds.TOO_LITTLE if account is None and cents else Funds.HELD
+        if account is not None and cents:
+            credit, left_cents = holds.hold(account, host, request.tap_id, cents, now)
+        if credit is Funds.TOO_LITTLE:
+            transaction.set_rollback(True)  # the day's serving is not used up by one that nobody can pay
+        return replace(promised, credit=credit, balance_cents=left_cents)
+
+
+def _promised(wanted: "_Wanted", limit: int | None) -> ClaimAnswer:
     if limit is None:
         return ClaimAnswer(granted=True, served=wanted.served())
     for _ in range(_TRIES):

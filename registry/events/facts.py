@@ -16,7 +16,7 @@ from registry.cards import substitutes, transitions
 from registry.cards.states import Action
 from registry.cards.steps import lock_all, named
 from registry.events.rows import Row
-from registry.models import Card, CardKind, CardState, CardStep, CloseReason, Event, Fact, Host, Loan
+from registry.models import Card, CardKind, CardState, CardStep, Claim, CloseReason, Event, Fact, Host, Loan
 from registry.publishing import changes
 from registry.refusal import Refused
 from sync.wire.facts import Act, Ruling, Told, in_force
@@ -34,6 +34,7 @@ _SAME_MATTER: Final = (
 )
 _OF_A_HOST: Final = "host "  # how the name of who did a step begins when a host's fact did it
 _WHY_LETTERS: Final = 200
+PERSON_NOT_KNOWN: Final = "person: not known yet"
 
 
 class _By(NamedTuple):
@@ -99,6 +100,12 @@ def _serve(fact: Fact, told: Told) -> None:
     school = fact.event.school_id
     if Fact.objects.filter(act=Act.UNDO, why=_undoes(told.id), event__school=school).exists():
         _keep(fact, why="undone", is_in_force=False, is_in_conflict=False)
+        _release(fact, told.id)
+
+
+def _release(fact: Fact, tap_id: str | None) -> None:
+    """Give back the serving that was promised for a mark which counts no longer: at every till the person may be served again."""
+    Claim.objects.filter(tap_id=tap_id, school=fact.event.school_id).delete()
 
 
 def _undo(fact: Fact, told: Told, by: _By) -> None:
@@ -108,6 +115,7 @@ def _undo(fact: Fact, told: Told, by: _By) -> None:
     """
     _keep(fact, why=_undoes(told.fact.undoes), is_in_force=True, is_in_conflict=False)
     undone = Fact.objects.filter(event__tap_id=told.fact.undoes, event__school=fact.event.school_id).exclude(pk=fact.pk)
+    _release(fact, told.fact.undoes)
     for each in undone.select_related("event"):
         was_in_force = each.is_in_force
         _keep(each, why="undone", is_in_force=False, is_in_conflict=each.is_in_conflict)
@@ -206,7 +214,7 @@ def _lose(card: Card, loan: Loan | None, fact: Fact | None, at: datetime, by: _B
 def _lend(card: Card, loan: Loan | None, fact: Fact, told: Told, by: _By) -> None:
     person, is_provisional = fact.person, told.fact.is_provisional
     if person is None:  # a till that does not know who it was: the guard will say
-        why = "person: not known yet" if told.fact.person is None else "person: found none of this school by that id"
+        why = PERSON_NOT_KNOWN if told.fact.person is None else "person: found none of this school by that id"
         _keep(fact, why=why, is_in_force=False, is_in_conflict=told.fact.person is not None)
         return
     is_same = loan is not None and loan.person_id == person.pk

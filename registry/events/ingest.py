@@ -13,12 +13,14 @@ from typing import Final
 from django.db.models import Max
 
 from registry import audit
-from registry.events import claims, facts, rows
+from registry.events import claims, excess, facts, rows, sightings
 from registry.events.body import Poison, Told, read
 from registry.events.history import GoBack, Known, Offered, Place, follows, place
 from registry.events.progress import mark_at, tip_of
 from registry.events.rows import Row
+from registry.ledger import charging
 from registry.models import Card, Event, Gap, Host, Person, SetAside
+from registry.reports import months
 from registry.transactions import deed
 from sync.wire.faults import Malformed
 from sync.wire.upload import Batch, GapAnswer, Taken
@@ -75,10 +77,19 @@ def _put(host: Host, batch: Batch, links: list[bytes], found: Place, now: dateti
         # What was removed because its time was over is not taken anew.
         oldest = now - host.school.events_kept_for
         told = [row for row in told if row.told.time >= oldest]
+    days = excess.touched(host, told)
+    if days:
+        excess.lock(host.school_id)
+    before = months.held(host, days)
     facts.lock_cards(host, told)
+    charging.lock(host, told)
     rows.insert(host, batch.epoch, found.branch, told, now)
     claims.use(host, [row.told for row in told], now)
     facts.fold(host, batch.epoch, found.branch, told, now)
+    charging.book(host, told, now)
+    excess.flag(host.school, told, days, now)
+    sightings.flag(host, told, now)
+    months.adjust(before, host, days, excess.undone_days(host, told), now)
     if found.known < len(batch.events) and not found.may_be_removed:
         host.epoch, host.branch = batch.epoch, found.branch
         host.seq, host.link = batch.first_seq + len(batch.events) - 1, links[-1]

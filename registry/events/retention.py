@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from registry import audit
-from registry.models import Claim, Event, Gap, School, SetAside
+from registry.models import Claim, Event, EventFlag, Gap, School, SetAside
 
 STEP: Final = 2000  # rows that are removed in one transaction: a host's batch that arrives meanwhile waits no longer
 
@@ -79,5 +79,8 @@ def _removed_in_steps(
     model = rows.model
     while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:step]):
         with transaction.atomic():
-            # no row hangs on these (an event with a fact stays), so that nothing need be collected first
+            # what was flagged of them goes first; no other row hangs on these (an event with a fact stays): nothing need be collected
+            if model is Event:
+                EventFlag.objects.filter(event__in=ids).delete()
+                EventFlag.objects.filter(other__in=ids).update(other=None)
             yield model._default_manager.filter(pk__in=ids)._raw_delete(rows.db)  # noqa: SLF001

@@ -46,6 +46,8 @@ _COLUMNS: Final = (
     "card_id",
     "person_id",
     "holder",
+    "how",
+    "price_cents",
     "received_at",
 )
 
@@ -90,5 +92,7 @@ def _values(host: Host, epoch: int, branch: int, row: Row, received_at: datetime
         row.card_id,
         row.person_id,
         told.holder,
+        told.how,
+        told.price_cents,
         received_at,
     )

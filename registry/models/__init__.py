@@ -2,16 +2,32 @@
 
 from registry.models.audit import AuditEntry
 from registry.models.card import Card, CardStep, Loan, LoanEnd
-from registry.models.choices import CardKind, CardState, CloseReason, EnrolmentKind, Role, Succession
+from registry.models.choices import (
+    CardKind,
+    CardState,
+    CloseReason,
+    EnrolmentKind,
+    LibraryIdentifier,
+    Role,
+    Shows,
+    Succession,
+)
 from registry.models.event import Claim, Event, Fact, Gap, SetAside
+from registry.models.flag import EventFlag, Seen
 from registry.models.host import DeskRequest, EnrolCode, Host, Nonce
+from registry.models.ledger import AccountKind, Hold, LedgerAccount, TopUpFile, Transfer, TransferAct
+from registry.models.month import Adjustment, Cause, ClosedMonth
 from registry.models.person import Enrolment, Person
+from registry.models.photo import Photo
 from registry.models.publishing import PublishedRow, RootDocument, SiteState
 from registry.models.roster import LeavingProposal, Rollover, RosterImport
 from registry.models.school import CardProduct, Membership, School
 from registry.models.service import CalendarVersion, ClassDay, RuleVersion, Service
+from registry.models.worker import Worker
 
 __all__ = [
+    "AccountKind",
+    "Adjustment",
     "AuditEntry",
     "CalendarVersion",
     "Card",
@@ -19,23 +35,30 @@ __all__ = [
     "CardProduct",
     "CardState",
     "CardStep",
+    "Cause",
     "Claim",
     "ClassDay",
     "CloseReason",
+    "ClosedMonth",
     "DeskRequest",
     "EnrolCode",
     "Enrolment",
     "EnrolmentKind",
     "Event",
+    "EventFlag",
     "Fact",
     "Gap",
+    "Hold",
     "Host",
     "LeavingProposal",
+    "LedgerAccount",
+    "LibraryIdentifier",
     "Loan",
     "LoanEnd",
     "Membership",
     "Nonce",
     "Person",
+    "Photo",
     "PublishedRow",
     "Role",
     "Rollover",
@@ -43,8 +66,14 @@ __all__ = [
     "RosterImport",
     "RuleVersion",
     "School",
+    "Seen",
     "Service",
     "SetAside",
+    "Shows",
     "SiteState",
     "Succession",
+    "TopUpFile",
+    "Transfer",
+    "TransferAct",
+    "Worker",
 ]

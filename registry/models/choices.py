@@ -65,3 +65,20 @@ class Role(TextChoices):
     CANTEEN = "canteen", _("Canteen worker")
     LIBRARIAN = "librarian", _("Librarian")
     AUDITOR = "auditor", _("Auditor")
+
+
+class Shows(TextChoices):
+    """Whom a host may show by name on its page (DESIGN.md §3): most show nobody."""
+
+    NONE = "none", _("Shows no names")
+    CANTEEN = "canteen", _("Shows names at a canteen till")
+    LIBRARY = "library", _("Shows names at a library desk")
+
+
+class LibraryIdentifier(TextChoices):
+    """What of a reader is handed over to the library's program (T11)."""
+
+    LIBRARY_NUMBER = "library_number", _("The library's number of the reader")
+    CARD_NUMBER = "card_number", _("The number of the card")
+    EXTERNAL_ID = "external_id", _("The external id")
+    PERSONAL_CODE = "personal_code", _("The personal code")

@@ -36,6 +36,8 @@ class Event(models.Model):
     card = models.ForeignKey(Card, models.SET_NULL, related_name="events", null=True, verbose_name=_("card"))
     person = models.ForeignKey(Person, models.SET_NULL, related_name="events", null=True, verbose_name=_("person"))
     holder = models.CharField(max_length=64, blank=True)
+    how = models.CharField(max_length=8, blank=True)  # of a hand mark; empty is by hand, and on all that is no mark
+    price_cents = models.PositiveIntegerField(null=True)  # None: taken before the column was there, its body knows
     received_at = models.DateTimeField(_("received at"))
 
     class Meta:
@@ -49,6 +51,7 @@ class Event(models.Model):
             models.Index(fields=["card", "-time"], name="event_by_card"),
             models.Index(fields=["tap_id"], name="event_by_tap"),
             models.Index(fields=["holder", "service_day"], name="event_by_serving", condition=~models.Q(holder="")),
+            models.Index(fields=["school", "service_day"], name="event_by_day_served", condition=~models.Q(holder="")),
             models.Index(
                 fields=["received_at"], name="event_from_ahead", condition=models.Q(time__gt=models.F("received_at"))
             ),

@@ -4,22 +4,27 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from registry.models.choices import Shows
 from registry.models.school import School
 
 
 class Host(models.Model):
     """A reader host. `public_key` (Ed25519) signs its requests, `box_key` (X25519) is what secrets for it are sealed to; raw, 32 bytes.
 
+    `address` (host:port, empty for none) is where the school's other hosts reach it, `services` what its readers serve, as it says itself.
     The watermark is the last event that was taken in order: its epoch, its number in it, its branch, and its link (`sync.wire.event`).
     """
 
     school = models.ForeignKey(School, models.CASCADE, related_name="hosts", verbose_name=_("school"))
     name = models.SlugField(_("name"), unique=True)
     is_desk = models.BooleanField(_("is a desk where cards are entered by tapping"), default=False)
+    shows = models.CharField(_("names"), max_length=16, choices=Shows.choices, default=Shows.NONE, editable=False)
     public_key = models.BinaryField(null=True, editable=False)
     box_key = models.BinaryField(null=True, editable=False)
     enrolled_at = models.DateTimeField(_("enrolled at"), null=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    address = models.CharField(_("address"), max_length=100, blank=True, default="", editable=False)
+    services = models.JSONField(_("services"), default=list, editable=False)
     last_heard_at = models.DateTimeField(_("last heard at"), null=True, editable=False)
     held_version = models.BigIntegerField(_("version held"), null=True, editable=False)
     epoch = models.BigIntegerField(default=0, editable=False)

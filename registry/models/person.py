@@ -22,6 +22,7 @@ class Person(models.Model):
     family_name = models.CharField(_("family name"), max_length=100)
     personal_code = models.CharField(_("personal code"), max_length=11, unique=True, null=True, blank=True)
     email = models.EmailField(_("e-mail"), blank=True)
+    library_number = models.CharField(_("library number"), max_length=32, blank=True)
 
     class Meta:
         verbose_name = _("person")

@@ -18,6 +18,7 @@ class SiteState(models.Model):
     digest = models.CharField(max_length=64, default="0" * 64)
     changed_at = models.DateTimeField(null=True)
     refreshed_on = models.DateField(null=True)
+    people_version = models.BigIntegerField(default=1)  # of the people documents (`registry.publishing.people`)
 
     def __str__(self) -> str:
         return f"{self.school.code} {self.version}"

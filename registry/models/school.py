@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from registry.models.choices import CardKind, Role
+from registry.models.choices import CardKind, LibraryIdentifier, Role
 from sync.wire.card_key import KEY_BYTES
 
 MAX_DAYS: Final = 3_660
@@ -62,7 +62,19 @@ class School(models.Model):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_DAYS)],
     )
+    two_places_s = models.PositiveSmallIntegerField(  # FAULTS.md, Decisions and quotas: a cloned UID
+        _("seconds within which a card at two computers is flagged (0: never)"),
+        default=3,
+        validators=[MaxValueValidator(600)],
+    )
     substitute_fee_cents = models.PositiveIntegerField(_("fee for a lost substitute, in cents"), null=True, blank=True)
+    shows_photos = models.BooleanField(_("photos are shown where names are"), default=False)
+    library_identifier = models.CharField(  # T11
+        _("what is handed over to the library's program"),
+        max_length=16,
+        choices=LibraryIdentifier.choices,
+        default=LibraryIdentifier.LIBRARY_NUMBER,
+    )
 
     class Meta:
         verbose_name = _("school")

@@ -86,6 +86,8 @@ def person(request: HttpRequest, visit: Visit, person_id: int) -> HttpResponse:
         may_lend=any(visit.may(Deed.LEND, stay.school) for stay in enrolments),
         may_enter=any(visit.may(Deed.ENTER, stay.school) for stay in enrolments),
         may_edit=any(visit.may(Deed.ROSTER, stay.school) for stay in enrolments),
+        may_money=any(visit.may(Deed.MONEY_SEEN, stay.school) for stay in enrolments),
+        may_photo=any(visit.may(Deed.PHOTOS, stay.school) for stay in enrolments),
         several_schools=len(schools) > 1,
     )
 

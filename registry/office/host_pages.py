@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from django import forms
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.functional import Promise
 from django.utils.translation import gettext
@@ -16,11 +16,12 @@ from django.views.decorators.http import require_POST
 
 from registry import audit
 from registry.api.enrolment import new_code, revoke
-from registry.models import Gap, Host, SetAside, SiteState
+from registry.models import Gap, Host, SetAside, Shows, SiteState
 from registry.office.permissions import Deed
 from registry.office.shown import show
 from registry.office.visit import Visit, page
 from registry.publishing.changes import documents_changed
+from registry.publishing.people import let_show
 
 if TYPE_CHECKING:
     Form = forms.ModelForm[Host]
@@ -88,7 +89,8 @@ def host(request: HttpRequest, visit: Visit, host_id: int) -> HttpResponse:
     set_aside = SetAside.objects.filter(host=one).order_by("-pk")[:_ODD_SHOWN]
     gaps = Gap.objects.filter(host=one).order_by("-pk")[:_ODD_SHOWN]
     row = _row(one, visit.now)
-    return show(request, "host", one.name, row=row, host=one, set_aside=set_aside, gaps=gaps)
+    choices = Shows.choices if visit.may(Deed.HOSTS, one.school) else ()
+    return show(request, "host", one.name, row=row, host=one, set_aside=set_aside, gaps=gaps, choices=choices)
 
 
 @require_POST
@@ -130,6 +132,22 @@ def host_desk(request: HttpRequest, visit: Visit, host_id: int) -> HttpResponse:
         )
     messages.success(request, gettext("Done."))
     return redirect("hosts")
+
+
+@require_POST
+@page(Deed.HOSTS)
+def host_shows(request: HttpRequest, visit: Visit, host_id: int) -> HttpResponse:
+    """Let a host show names at a till or at a library desk, or none: then it removes those that it holds."""
+    host = _host(visit, host_id)
+    shows = request.POST.get("shows", "")
+    if shows not in set(Shows):
+        return HttpResponseBadRequest()
+    if shows != host.shows:
+        with transaction.atomic():
+            audit.record(visit.actor, "host shows", school=host.school, object=host, shows=shows, before=host.shows)
+            let_show(host, shows)
+    messages.success(request, gettext("Done."))
+    return redirect("host", host_id)
 
 
 def _host(visit: Visit, host_id: int) -> Host:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from registry.cards import substitutes as pool
 from registry.cards.loans import overdue
 from registry.models import Card, CardKind, CardState, Fact, Loan, Person, School
-from registry.office import desk
+from registry.office import desk, provisional
 from registry.office.find import MAX_FOUND, cards, matching, persons, shown
 from registry.office.permissions import Deed
 from registry.office.shown import say_refused, show
@@ -41,6 +41,7 @@ def substitutes(request: HttpRequest, visit: Visit) -> HttpResponse:
         free_count=free.count(),
         overdue={loan.pk for loan in overdue(school, visit.today(school))},
         conflicts=_conflicts(school),
+        provisional_count=provisional.waiting(school).count(),
         may_enter=visit.may(Deed.ENTER, school),
     )
 

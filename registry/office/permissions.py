@@ -28,6 +28,14 @@ class Deed(StrEnum):
     HOSTS_SEEN = "hosts_seen"
     """How the reader hosts are."""
 
+    REPORTS = "reports"
+    """How many were served: numbers, of no person."""
+    REPORT_PERSONS = "report_persons"
+    """Who was served how often, and who has not eaten."""
+
+    MONEY_SEEN = "money_seen"
+    """What is on prepaid accounts, and a person's statement."""
+
     TAP = "tap"
     """Have a card read at a desk, to find it."""
     LEND = "lend"
@@ -48,10 +56,20 @@ class Deed(StrEnum):
     ENTER = "enter"
     """A new card, and the chip that belongs to a card, read at a desk."""
 
+    CLOSE_MONTH = "close_month"
+    """Close a month of a service for good."""
+
+    MONEY = "money"
+    """Pay in, pay out and correct prepaid accounts, book the operator's files, take back."""
+
     ROSTER = "roster"
     """Imports, and the leavings that they propose."""
     ROLLOVER = "rollover"
     CLASS_DAYS = "class_days"
+    PHOTOS = "photos"
+    """See, give and remove photos of persons."""
+    WORKERS = "workers"
+    """Who opens a shift at a till's page, and by which PIN."""
     RULES = "rules"
     CALENDAR = "calendar"
     HOSTS = "hosts"
@@ -63,6 +81,9 @@ BY_SCHOOL: Final = frozenset({Deed.CLOSE, Deed.REOPEN})
 
 _LENDING: Final = frozenset({Deed.FIND, Deed.TAP, Deed.LEND, Deed.TAKE_BACK, Deed.DECLARE_LOST})
 _OFFICE: Final = _LENDING | {
+    Deed.REPORTS,
+    Deed.REPORT_PERSONS,
+    Deed.CLOSE_MONTH,
     Deed.CONTACT,
     Deed.CARD_EVENTS,
     Deed.FEE,
@@ -76,6 +97,10 @@ _OFFICE: Final = _LENDING | {
     Deed.ROSTER,
     Deed.ROLLOVER,
     Deed.CLASS_DAYS,
+    Deed.MONEY_SEEN,
+    Deed.MONEY,
+    Deed.PHOTOS,
+    Deed.WORKERS,
 }
 
 ALLOWED: Final[Mapping[Role, frozenset[Deed]]] = MappingProxyType(
@@ -83,9 +108,11 @@ ALLOWED: Final[Mapping[Role, frozenset[Deed]]] = MappingProxyType(
         Role.IT: frozenset(Deed) - BY_SCHOOL,
         Role.SECRETARY: _OFFICE,
         Role.GUARD: _LENDING | {Deed.EVENTS},
-        Role.CANTEEN: frozenset({Deed.FIND}),
+        Role.CANTEEN: frozenset({Deed.FIND, Deed.REPORTS}),
         Role.LIBRARIAN: frozenset({Deed.FIND}),
-        Role.AUDITOR: frozenset({Deed.FIND, Deed.CARD_EVENTS, Deed.EVENTS, Deed.AUDIT, Deed.HOSTS_SEEN}),
+        Role.AUDITOR: frozenset(
+            {Deed.FIND, Deed.CARD_EVENTS, Deed.EVENTS, Deed.AUDIT, Deed.HOSTS_SEEN, Deed.REPORTS, Deed.MONEY_SEEN}
+        ),
     }
 )
 

@@ -36,6 +36,7 @@ class FactsForm(forms.Form):
     personal_code = forms.CharField(
         label=_("personal code"), max_length=11, required=False, widget=forms.TextInput({"autocomplete": "off"})
     )
+    library_number = forms.CharField(label=_("library number"), max_length=book.MAX_LIBRARY_NUMBER, required=False)
 
 
 class NewPersonForm(FactsForm):
@@ -84,7 +85,7 @@ def person_add(request: HttpRequest, visit: Visit) -> HttpResponse:
 def person_edit(request: HttpRequest, visit: Visit, person_id: int) -> HttpResponse:
     """Correct a person's data; what is left empty stays as it is known. The personal code is never shown to be edited."""
     person = get_object_or_404(persons(visit, Deed.ROSTER), pk=person_id)
-    known = {name: getattr(person, name) for name in ("given_name", "family_name", "email")}
+    known = {name: getattr(person, name) for name in ("given_name", "family_name", "email", "library_number")}
     form = FactsForm(request.POST if request.method == "POST" else None, initial=known)
     form.fields["personal_code"].help_text = gettext("Left empty: as it is.")
     if request.method == "POST" and form.is_valid():
@@ -146,6 +147,7 @@ def _added(visit: Visit, given: dict[str, object]) -> Person:
         str(given["family_name"]),
         str(given["personal_code"]),
         str(given["email"]),
+        str(given["library_number"]),
     )
     person = book.add(facts, actor=visit.actor, now=visit.now, school=school)
     begins = given["valid_from"]

@@ -4,7 +4,6 @@ from typing import Final
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.functional import Promise
@@ -12,9 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from registry.models import LeavingProposal, RosterImport, School
+from registry.models import LeavingProposal, RosterImport
 from registry.office.permissions import Deed
 from registry.office.shown import say_refused, show
+from registry.office.upload import UploadForm, upload_form
 from registry.office.visit import Visit, page
 from registry.people import leavings as proposals
 from registry.people import rosters
@@ -37,10 +37,9 @@ KINDS: Final[dict[str, str | Promise]] = {
 }
 
 
-class UploadForm(forms.Form):
-    """One file, for one school."""
+class RosterForm(UploadForm):
+    """One roster."""
 
-    school = forms.ModelChoiceField(School.objects.none(), label=_("school"))
     file = forms.FileField(
         label=_("file"),
         help_text=_("CSV, or eKool's XML. Nothing changes before you have seen what would."),
@@ -51,15 +50,8 @@ class UploadForm(forms.Form):
 @page(Deed.ROSTER)
 def roster(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Take a file and show what it would change; below, the last imports."""
-    schools = visit.schools(Deed.ROSTER)
-    if not schools:
-        raise PermissionDenied
-    is_posted = request.method == "POST"
-    form = UploadForm(
-        request.POST if is_posted else None, request.FILES if is_posted else None, initial={"school": schools[0].pk}
-    )
-    form.fields["school"].queryset = School.objects.filter(pk__in=[one.pk for one in schools])  # type: ignore[attr-defined]  # a ModelChoiceField has one
-    if request.method == "POST" and form.is_valid():
+    form = upload_form(RosterForm, request, visit, Deed.ROSTER)
+    if form.is_valid():
         file = form.cleaned_data["file"]
         try:
             made = rosters.preview(form.cleaned_data["school"], file.name, file.file, actor=visit.actor, now=visit.now)
@@ -67,7 +59,11 @@ def roster(request: HttpRequest, visit: Visit) -> HttpResponse:
             say_refused(request, refused)
         else:
             return redirect("roster_diff", made.pk)
-    before = RosterImport.objects.filter(school__in=schools).select_related("school").order_by("-pk")[:_BEFORE]
+    before = (
+        RosterImport.objects.filter(school__in=visit.schools(Deed.ROSTER))
+        .select_related("school")
+        .order_by("-pk")[:_BEFORE]
+    )
     status = 400 if form.is_bound else 200
     return show(request, "roster", _("Import"), form=form, before=before, columns=", ".join(COLUMNS), status=status)
 

@@ -44,6 +44,12 @@ RULE_KEYS: Final[tuple[Key, ...]] = (
         _("When classes or groups take their turn, by type of day; the others come at any open hour."),
     ),
     ("outside_slot", 'outside_slot = "serve_and_flag"', _("At another time than the class's turn: the same three.")),
+    ("prepaid", "prepaid = true", _("Whether the person's prepaid account pays the price.")),
+    (
+        "offline_allowance_cents",
+        "offline_allowance_cents = 100",
+        _("What a host may charge a person on a day by itself, while the registry cannot be asked."),
+    ),
 )
 CALENDAR_KEYS: Final[tuple[Key, ...]] = (
     ("school_days", 'school_days = ["mon", "tue", "wed", "thu", "fri"]', _("Weekdays with lessons.")),

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from registry import audit
 from registry.events import retention
-from registry.models import CardProduct, Membership, Role, School, Service
+from registry.models import CardProduct, LibraryIdentifier, Membership, Role, School, Service
 from registry.office.permissions import Deed
 from registry.office.visit import Visit, visit_of
 from registry.publishing.changes import documents_changed, refresh
@@ -108,6 +108,11 @@ class SchoolForm(Form):
         required=False,
         help_text=_("Asked for when fewer days are kept: first you are told how many events that would remove."),
     )
+    confirm_personal_code = BooleanField(
+        label=_("the library's program may be given personal codes"),
+        required=False,
+        help_text=_("Asked for when the personal code is what is handed over: it then lies on the library's host."),
+    )
 
     class Meta:
         """Which table, which columns."""
@@ -116,8 +121,11 @@ class SchoolForm(Form):
         fields = "__all__"
 
     def clean(self) -> dict[str, object]:
-        """Tell what fewer days would remove, before they do."""
+        """Tell what fewer days would remove, before they do; let nobody hand over personal codes by a slip."""
         given: dict[str, object] = super().clean() or self.cleaned_data
+        is_code = given.get("library_identifier") == LibraryIdentifier.PERSONAL_CODE
+        if is_code and "library_identifier" in self.changed_data and not given.get("confirm_personal_code"):
+            self.add_error("confirm_personal_code", gettext("Tick to confirm."))
         days = given.get("keep_events_days")
         if self.instance.pk and isinstance(days, int) and not given.get("confirm_removal"):
             shown = retention.preview(School(pk=self.instance.pk, keep_events_days=days), timezone.now())

@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 from registry import audit
 from registry.models import Person, School
 from registry.people import personal_code
+from registry.publishing.people import names_changed
 from registry.refusal import Refused
 from registry.transactions import deed
 
 MAX_EXTERNAL_ID: Final = 64
 MAX_NAME: Final = 100
 MAX_EMAIL: Final = 254
+MAX_LIBRARY_NUMBER: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class PersonFacts:
     family_name: str
     personal_code: str = ""
     email: str = ""
+    library_number: str = ""
 
 
 @deed
@@ -44,6 +47,7 @@ def add(facts: PersonFacts, *, actor: str, now: datetime, school: School | None 
         family_name=facts.family_name,
         personal_code=facts.personal_code or None,
         email=facts.email,
+        library_number=facts.library_number,
     )
     audit.record(actor, "person added", school, person, at=now, person=person.external_id)
     return person
@@ -51,15 +55,17 @@ def add(facts: PersonFacts, *, actor: str, now: datetime, school: School | None 
 
 @deed
 def correct(person: Person, facts: PersonFacts, *, actor: str, now: datetime, school: School | None = None) -> Person:
-    """Correct what is known of a person; the external id stays. An empty personal code or e-mail leaves what is known."""
+    """Correct what is known of a person; the external id stays. What is empty beside the names leaves what is known."""
     facts = checked(facts)
     held = Person.objects.select_for_update(no_key=True).get(pk=person.pk)
     _check_code_is_free(facts, held)
     held.given_name, held.family_name = facts.given_name, facts.family_name
     held.personal_code = facts.personal_code or held.personal_code
     held.email = facts.email or held.email
+    held.library_number = facts.library_number or held.library_number
     held.save()
     audit.record(actor, "person corrected", school, held, at=now, person=held.external_id)
+    names_changed([held.pk])
     return held
 
 
@@ -86,6 +92,8 @@ def checked_part(name: str, text: str) -> str:
         return _text(text, _("family name"), MAX_NAME)
     if name == "email":
         return _email(text.strip())
+    if name == "library_number":
+        return _text(text, _("library number"), MAX_LIBRARY_NUMBER) if text.strip() else ""
     code = text.strip()
     return personal_code.checked(code, _("personal code")) if code else ""
 

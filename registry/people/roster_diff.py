@@ -19,6 +19,7 @@ from registry.people.roster_row import BadRow, RosterCard, RosterRow, RosterStay
 from registry.refusal import Refused
 
 CHUNK: Final = 400  # rows a question: below the number of values that SQLite takes in one
+_TOLD: Final = ("given_name", "family_name", "email", "personal_code", "library_number")  # an empty text is not told
 _DAY: Final = timedelta(days=1)
 
 
@@ -172,7 +173,7 @@ class RosterDiff:
             return
         self._met[key] = person.pk if person is not None else 0
         if person is None:
-            told = {name: getattr(facts, name) for name in ("given_name", "family_name", "email")}
+            told = {name: getattr(facts, name) for name in ("given_name", "family_name", "email", "library_number")}
             yield Change(
                 ChangeKind.PERSON_NEW,
                 row.line,
@@ -183,7 +184,7 @@ class RosterDiff:
             return
         if not held.may_tell(person):
             return  # another school's pupil comes here too: what is known of them stays
-        said = {name: getattr(facts, name) for name in ("given_name", "family_name", "email", "personal_code")}
+        said = {name: getattr(facts, name) for name in _TOLD}
         differing = {name: text for name, text in said.items() if text and text != (getattr(person, name) or "")}
         if differing:
             yield Change(

@@ -14,7 +14,7 @@ from registry.people.enrolments import check_class_name
 from registry.people.persons import PersonFacts
 from registry.refusal import Refused
 
-PERSON_COLUMNS: Final = ("external_id", "given_name", "family_name", "personal_code", "email")
+PERSON_COLUMNS: Final = ("external_id", "given_name", "family_name", "personal_code", "email", "library_number")
 STAY_COLUMNS: Final = ("class", "kind", "from", "until")
 CARD_COLUMNS: Final = (
     "card_number",

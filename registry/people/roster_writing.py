@@ -74,6 +74,7 @@ class RosterWriter:
         for change in changes:
             person = Person.objects.select_for_update(no_key=True).get(pk=change.target)
             _set(person, change)
+            self._touched_persons.add(person.pk)  # for the names that hosts show
             self._audit("person corrected", person, person=person.external_id, parts=sorted(change.fields))
 
     def _add_stays(self, changes: list[Change]) -> None:

@@ -20,6 +20,7 @@ from registry.publishing import bell
 from registry.publishing.card_facts import CHUNK, facts_of
 from registry.publishing.card_rows import row_of
 from registry.publishing.documents import NAMES, documents_of
+from registry.publishing.people import people_changed, people_changed_by
 from registry.publishing.state import locked_state, state_of
 from sync.wire.card_row import BareRow, row_digest
 from sync.wire.delta import digest_after, document_digest
@@ -45,9 +46,12 @@ def cards_changed(school: School, cards: Iterable[int], *, now: Clock = timezone
     """Tell what became of many cards of one school, by their ids: a handful of questions for each five hundred."""
     with transaction.atomic():
         publication = _Publication(school, now())
-        for ids in _chunks(cards):
+        chunks = list(_chunks(cards))
+        for ids in chunks:
             publication.cards(ids)
         publication.close()
+        for ids in chunks:
+            people_changed_by(school, ids)
 
 
 def person_changed(person: Person, *, now: Clock = timezone.now) -> None:
@@ -70,6 +74,7 @@ def persons_changed(persons: Iterable[int], *, now: Clock = timezone.now) -> Non
                 for cards in _chunks(_cards_of(ids).filter(school=school).values_list("pk", flat=True)):
                     publication.cards(cards)
             publication.close()
+            people_changed(school)
 
 
 def _cards_of(persons: Collection[int]) -> QuerySet[Card]:
@@ -93,6 +98,7 @@ def refresh(school: School, today: date | None = None, *, now: Clock = timezone.
         publication.documents()
         publication.forget_cards_that_are_no_more()
         publication.close()
+        people_changed(school)
     for ids in _chunks(Card.objects.filter(school=school).order_by("pk").values_list("pk", flat=True).iterator()):
         with transaction.atomic():
             publication = _Publication(school, now(), today)
@@ -112,6 +118,8 @@ def day_passed(school: School, today: date, *, now: Clock = timezone.now) -> Non
             Enrolment.objects.filter(began | ended, school=school).values_list("person", flat=True).distinct(), now=now
         )
         documents_changed(school, now=now)
+        with transaction.atomic():
+            people_changed(school)  # each day has its own list
     SiteState.objects.filter(school=school).update(refreshed_on=today)
 
 

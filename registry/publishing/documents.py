@@ -37,9 +37,12 @@ def _class_days(school: School, today: date) -> list[dict[str, str]]:
     return [{"class": name, "day": day.isoformat(), "day_type": kind} for name, day, kind in rows]
 
 
-def _hosts(school: School) -> list[dict[str, str]]:
-    """The hosts that may be believed: those that are enrolled and were not revoked."""
+def _hosts(school: School) -> list[dict[str, object]]:
+    """The hosts that may be believed: those that are enrolled and were not revoked; with an address where others can ask them."""
     hosts = Host.objects.filter(school=school, public_key__isnull=False, revoked_at__isnull=True).order_by("name")
-    return [
-        {"name": name, "public_key": bytes(key or b"").hex()} for name, key in hosts.values_list("name", "public_key")
-    ]
+    return [_host(*row) for row in hosts.values_list("name", "public_key", "address", "services")]
+
+
+def _host(name: str, key: bytes | memoryview | None, address: str, services: list[str]) -> dict[str, object]:
+    listed: dict[str, object] = {"name": name, "public_key": bytes(key or b"").hex()}
+    return {**listed, "address": address, "services": services} if address else listed

@@ -25,7 +25,7 @@ from registry.publishing.changes import documents_changed
 from registry.publishing.deltas import DeltaStore
 from registry.publishing.snapshots import SnapshotStore
 from registry.stream import Hub, Subscriber
-from sync.wire.stream import DeltaLine, DeskLine, Line, RootLine, TimestampLine, VersionLine, parse_line
+from sync.wire.stream import DeltaLine, DeskLine, Line, PeopleLine, RootLine, TimestampLine, VersionLine, parse_line
 from tests.rig import registered
 from tests.rig.postgresql import VARIABLE
 from tests.rig.protocol_host import ProtocolHost
@@ -80,6 +80,48 @@ async def first(lines: AsyncIterator[Line], kind: type) -> Line:
 async def do(registry: RegistryProcess, source: str) -> str:
     """Do something in another process, while streams go on."""
     return await asyncio.to_thread(registry.do, source)
+
+
+SHOW: Final = """
+from django.db import transaction
+from registry.publishing.people import let_show, people_changed
+with transaction.atomic(): {what}
+"""
+
+
+def test_a_host_is_told_of_names_that_it_may_show_and_another_of_none(registry: RegistryProcess) -> None:
+    """At once, at each change, and 0 when it may show them no more; a door hears of none at all."""
+    till, door = enrolled(registry), enrolled(registry)
+    host = f"Host.objects.get(name='{till.name}')"
+
+    async def hear() -> tuple[list[int], list[int]]:
+        versions, of_door = [], []
+        async with till.stream() as told, door.stream() as other:
+            lines, door_lines = till.listen(told), door.listen(other)
+            for what in (
+                "pass",
+                f"let_show({host}, 'canteen')",
+                "people_changed(School.objects.get())",
+                f"let_show({host}, 'none')",
+            ):
+                await do(registry, SHOW.format(what=what))
+                line = await first(lines, PeopleLine)
+                assert isinstance(line, PeopleLine)
+                versions.append(line.version)
+            line = await first(door_lines, PeopleLine)
+            assert isinstance(line, PeopleLine)
+            of_door.append(line.version)
+            await do(registry, CLOSE.format(number=9))
+            async with asyncio.timeout(WAIT_S):
+                async for later in door_lines:
+                    if isinstance(later, DeltaLine):
+                        break
+                    of_door += [later.version] if isinstance(later, PeopleLine) else []
+        return versions, of_door
+
+    versions, of_door = asyncio.run(hear())
+    assert (versions[0], versions[3], of_door) == (0, 0, [0])
+    assert 0 < versions[1] < versions[2]
 
 
 def test_T24_a_card_closed_in_another_process_is_closed_at_every_host(registry: RegistryProcess) -> None:
@@ -304,6 +346,7 @@ def test_a_bell_that_was_cut_off_is_heard_again(tmp_path: Path, caplog: pytest.L
         host = Subscriber(1, "h", school.pk)
         async with hub.subscribed(host):
             await host.next_line()
+            await host.next_line()  # of names
             await asyncio.sleep(0.6)  # what it looks for after a greeting is over
             await quick.run(cut_off)
             async with asyncio.timeout(WAIT_S):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from registry.commands import enrol_code
-from registry.models import EnrolCode, Host
+from registry.models import AuditEntry, EnrolCode, Host
 from registry.publishing import keys
 from registry.refusal import Refused
 from sync.wire.enrolment import Code
@@ -66,3 +66,17 @@ def test_what_cannot_be_meant_is_refused() -> None:
             run(*arguments)
         assert refused.value.code == code
     assert Host.objects.count() == 1
+
+
+def test_a_host_is_let_show_names_with_its_code() -> None:
+    """Audited as in the office; left out it stays as it is."""
+    registered.school()
+    run("till", "--shows", "canteen")
+    run("till")
+    assert Host.objects.get().shows == "canteen"
+    run("till", "--shows", "none")
+    assert Host.objects.get().shows == "none"
+    told = AuditEntry.objects.filter(action="host shows").order_by("pk").values_list("detail", flat=True)
+    assert list(told) == [{"shows": "canteen", "before": "none"}, {"shows": "none", "before": "canteen"}]
+    with pytest.raises(SystemExit):
+        run("till", "--shows", "everything")

@@ -2,13 +2,14 @@
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.events.body import MOST_BYTES, Poison, read
-from sync.wire.event import EventKind
+from sync.wire.event import EventKind, canonical, heard_event
 from tests.rig.telling import Telling
 
 
@@ -91,3 +92,25 @@ def test_no_bytes_break_it(body: bytes) -> None:
     """Whatever comes is an event or poison."""
     with suppress(Poison):
         assert read(body, 1, 1).kind
+
+
+def test_what_another_host_told_counts_for_nobody_here() -> None:
+    """A system event that has `heard` is taken as it is: its serving and its fact come by the host that they are of."""
+    heard = {
+        "host": "till-2",
+        "epoch": 1,
+        "seq": 5,
+        "kind": "mark",
+        "tap_id": "ab" * 16,
+        "time": "2026-11-23T10:00:00.000Z",
+        "service_day": "2026-11-23",
+        "service": "canteen",
+        "direction": None,
+        "card": None,
+        "person": "12",
+        "holder": "person 12",
+        "fact": {"act": "serve", "card": None, "person": "12"},
+    }
+    event = heard_event(heard, at=datetime(2026, 11, 23, 10, tzinfo=UTC))
+    found = read(canonical({**event, "host": "till-1", "epoch": 1, "seq": 1}), 1, 1)
+    assert (found.kind, found.holder, found.person, found.fact) == ("system", "", "", None)

@@ -1,7 +1,9 @@
 """All tills together never promise more than the rule's limit, and a question asked again has the same answer."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +11,13 @@ from django.db import connection, connections
 
 from registry.events.claims import claim
 from registry.events.ingest import take
-from registry.models import Claim, Host
+from registry.ledger import accounts
+from registry.models import Claim, Hold, Host
 from sync.wire.faults import Malformed
-from sync.wire.quota import ClaimAnswer
-from tests.rig import registered
+from sync.wire.quota import ClaimAnswer, Funds
+from tests.rig import ledger, registered
 from tests.rig.canteen import asked, rule
+from tests.rig.own_registry import OwnRegistry
 from tests.rig.registered import NOON
 from tests.rig.telling import Telling
 
@@ -158,3 +162,117 @@ def test_tills_that_ask_at_once_are_promised_the_limit_and_no_more(limit: int) -
     for person in "012":
         assert Claim.objects.filter(holder=f"person {person}").count() == limit
         assert sum(granted for who, granted in answers if who == person) >= limit
+
+
+HELD, TOO_LITTLE = Funds.HELD, Funds.TOO_LITTLE
+
+
+@pytest.mark.django_db
+def test_V6_5_a_price_is_held_until_it_is_told() -> None:
+    """A euro, copies at 30 cents: three are promised, the fourth is not; the same tap is promised again what it was."""
+    school = registered.school("viimsi")
+    person = registered.person(school)
+    ledger.paid_in(school, person, 100)
+    host = ledger.printer(school).host
+    questions = [ledger.asked(person) for _ in range(4)]
+    answers = [claim(host, question, NOON) for question in questions]
+    assert answers == [
+        ClaimAnswer(granted=True, served=0, credit=HELD, balance_cents=70),
+        ClaimAnswer(granted=True, served=0, credit=HELD, balance_cents=40),
+        ClaimAnswer(granted=True, served=0, credit=HELD, balance_cents=10),
+        ClaimAnswer(granted=True, served=0, credit=TOO_LITTLE, balance_cents=10),
+    ]
+    assert claim(host, questions[2], NOON) == answers[2]
+    assert Hold.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_whoever_has_no_account_is_promised_nothing_but_what_is_free() -> None:
+    """A person who never paid in, a card of nobody; what costs nothing needs no account."""
+    school = registered.school("viimsi")
+    person = registered.person(school)
+    host = ledger.printer(school).host
+    nothing = ClaimAnswer(granted=True, served=0, credit=TOO_LITTLE, balance_cents=0)
+    assert claim(host, ledger.asked(person), NOON) == nothing
+    assert claim(host, replace(ledger.asked(person), person=None), NOON) == nothing
+    assert claim(host, ledger.asked(person, 0), NOON).credit is HELD
+
+
+@pytest.mark.django_db
+def test_a_second_lunch_is_held_at_its_own_price_or_not_promised() -> None:
+    """The first is free, the second costs: one question tells of both; a lunch that nobody can pay uses no serving up."""
+    host = till(table={"per_day": 1, "second": "charge", "second_price_cents": 180, "prepaid": True})
+    person = registered.person(host.school)
+    ledger.paid_in(host.school, person, 200)
+    lunch = {"person": str(person.pk), "second_price_cents": 180}
+    assert claim(host, asked(**lunch, price_cents=0), NOON) == ClaimAnswer(
+        granted=True, served=0, credit=HELD, balance_cents=200
+    )
+    serve(host, tap_id=Claim.objects.get().tap_id, holder=f"person {person.pk}")
+    second = claim(host, asked(**lunch, price_cents=0), NOON)
+    assert second == ClaimAnswer(granted=False, served=1, credit=HELD, balance_cents=20)
+    # the host knows itself that the day is used up, and the account is empty by now
+    third = claim(host, asked(**lunch), NOON)
+    assert third == ClaimAnswer(granted=False, served=1, credit=TOO_LITTLE, balance_cents=20)
+    assert Claim.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_lunch_that_nobody_can_pay_is_left_for_who_can() -> None:
+    """The slot of the day is given back with the promise; beyond a limit that denies no price is held."""
+    host = till(table={"per_day": 1, "price_cents": 150, "prepaid": True})
+    person = registered.person(host.school)
+    question = asked(person=str(person.pk), price_cents=150)
+    assert claim(host, question, NOON).credit is TOO_LITTLE
+    assert not Claim.objects.exists()
+    account = ledger.paid_in(host.school, person, 500)
+    assert claim(host, question, NOON).credit is HELD
+    whose = {"person": str(person.pk), "holder": f"person {person.pk}"}
+    serve(host, tap_id=question.tap_id, **whose, price_cents=150, prepaid=True)
+    assert claim(host, asked(person=str(person.pk), price_cents=150), NOON) == ClaimAnswer(granted=False, served=1)
+    assert accounts.available_cents(account, NOON) == 350
+
+
+@pytest.mark.django_db(transaction=True)
+def test_V6_5_machines_that_ask_at_once_never_bring_an_account_below_zero() -> None:
+    """Twelve at once for what three can have: exactly three are promised it."""
+    school = registered.school("viimsi")
+    person = registered.person(school)
+    ledger.paid_in(school, person, 100)
+    hosts = [ledger.printer(school, f"printer-{number}").host for number in range(12)]
+
+    def ask(number: int) -> Funds | None:
+        try:
+            return claim(hosts[number], ledger.asked(person), NOON).credit
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(12 if connection.vendor == "postgresql" else 1) as pool:
+        answers = list(pool.map(ask, range(12)))
+    assert answers.count(HELD) == Hold.objects.count() == 3
+
+
+_AT_ONCE = """
+from concurrent.futures import ThreadPoolExecutor
+from django.db import connections
+from registry.events.claims import claim
+from tests.rig import ledger, registered
+school = registered.school("viimsi")
+person = registered.person(school)
+ledger.paid_in(school, person, 100)
+host = ledger.printer(school).host
+
+def ask(number):
+    try:
+        return str(claim(host, ledger.asked(person), registered.NOON).credit)
+    finally:
+        connections.close_all()
+
+with ThreadPoolExecutor(12) as pool:
+    print(list(pool.map(ask, range(24))).count("held"))
+"""
+
+
+def test_V6_5_the_same_on_sqlite_as_it_is_served(tmp_path: Path) -> None:
+    """A file that all threads share, as the server has it: each transaction begins by locking it."""
+    assert OwnRegistry(tmp_path / "data").within(_AT_ONCE) == "3"

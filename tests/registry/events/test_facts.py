@@ -1,6 +1,7 @@
 """What people enter at hosts moves the registry's state by the stated rule; what does not hold stays, flagged."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 
@@ -183,6 +184,55 @@ def test_a_hand_mark_is_a_serving_until_it_is_undone(desk: Desk) -> None:
     assert not claim(till, asked(person=mari), NOON).granted
     desk.told("undo", minutes=1, undoes=mark.event.tap_id)
     assert claim(till, asked(person=mari), NOON).granted
+
+
+@pytest.mark.parametrize("first", ["mark", "undo"])
+def test_an_undone_mark_gives_its_claim_back(desk: Desk, first: str) -> None:
+    """What was promised to the till for it is free for every till again, in whichever order the two are heard."""
+    rule(desk.host, {"per_day": 1})
+    mari, tap_id = str(desk.mari.pk), "ab" * 16
+    question = replace(asked(person=mari), tap_id=tap_id)
+    assert claim(desk.host, question, NOON).granted
+    till = registered.host(desk.school, "till-2")
+    if first == "undo":
+        desk.told("undo", undoes=tap_id)
+    desk.told("serve", desk.mari, holder=f"person {mari}", tap_id=tap_id)
+    if first == "mark":
+        assert not claim(till, asked(person=mari), NOON).granted
+        desk.told("undo", undoes=tap_id)
+    assert claim(till, asked(person=mari), NOON).granted
+
+
+@pytest.mark.parametrize("how", ["hand", "class", "paper", "anyway"])
+def test_each_kind_of_mark_is_taken_and_counts(desk: Desk, how: str) -> None:
+    """With who entered it and why; the event's bytes keep it, and the till is told that the lunch is used up."""
+    rule(desk.host, {"per_day": 1})
+    mari = str(desk.mari.pk)
+    fact = {"act": "serve", "card": None, "person": mari, "how": how, "by": "3"} | (
+        {"why": "x"} if how == "anyway" else {}
+    )
+    desk.telling.tell(kind="mark", fact=fact, verdict=None, reason=None, direction=None, holder=f"person {mari}")
+    take(desk.host, desk.telling.batch(desk.telling.seq), NOON)
+    event = Event.objects.get(kind="mark")
+    assert (event.how, event.fact.is_in_force) == (how, True)
+    assert not claim(registered.host(desk.school, "till-2"), asked(person=mari), NOON).granted
+
+
+def test_trap_10_a_till_serves_and_lends_at_once(desk: Desk) -> None:
+    """Mark and provisional loan come in one batch: the lunch counts, the card waits for the guard; both undone, it is as before."""
+    mari, card, asking = str(desk.mari.pk), str(desk.card.pk), "cd" * 16
+    more = {"card": card, "person": mari, "by": "3", "asked": asking}
+    serve = {"act": "serve", "how": "hand", **more}
+    lend = {"act": "lend", "provisional": True, **more}
+    mark = desk.telling.tell(kind="mark", fact=serve, verdict=None, reason=None, holder=f"person {mari}")
+    loan = desk.telling.tell(kind="loan", fact=lend, verdict=None, reason=None, card=card, person=mari)
+    take(desk.host, desk.telling.batch(1), NOON)
+    assert (desk.state(), desk.holder(), Loan.objects.get().is_provisional) == (CardState.LENT, desk.mari, True)
+    for each in (mark, loan):
+        desk.telling.tell_fact("undo", undoes=each["tap_id"])
+    take(desk.host, desk.telling.batch(3), NOON)
+    assert (desk.state(), desk.holder()) == (CardState.POOL, None)
+    assert not Fact.objects.filter(act__in=["serve", "lend"], is_in_force=True).exists()
 
 
 def test_an_undoing_that_is_heard_first_holds_all_the_same(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from registry.models import AuditEntry, EnrolCode, Gap, Host, SetAside
 from registry.office.host_pages import status_of
 from registry.publishing import keys
+from registry.publishing.state import state_of
 from sync.wire.enrolment import Code
 from tests.rig.office import OfficeRig
 
@@ -80,3 +81,22 @@ def test_what_could_not_be_taken_is_shown_with_why(office: OfficeRig) -> None:
     assert "1/7" in page
     assert "not JSON" in page
     assert "1/8\u20139" in page
+
+
+def test_it_lets_a_host_show_names_and_takes_it_back(office: OfficeRig) -> None:
+    """Each is in the audit with what it was before, and tells the hosts; a word that there is not is refused."""
+    client = browser(office)
+    address = f"/hosts/{office.desk.pk}/shows/"
+    assert "Shows no names" in client.get(f"/hosts/{office.desk.pk}/").content.decode()
+    for shows in ("canteen", "canteen", "none"):
+        before = state_of(office.school).people_version
+        was = Host.objects.get(pk=office.desk.pk).shows
+        assert client.post(address, {"shows": shows}).status_code == 302
+        assert Host.objects.get(pk=office.desk.pk).shows == shows
+        assert (state_of(office.school).people_version > before) == (shows != was)
+    assert client.post(address, {"shows": "everything"}).status_code == 400
+    entries = AuditEntry.objects.filter(action="host shows").order_by("pk")
+    assert [entry.detail for entry in entries] == [
+        {"shows": "canteen", "before": "none"},
+        {"shows": "none", "before": "canteen"},
+    ]

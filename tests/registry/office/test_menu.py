@@ -15,9 +15,9 @@ def titles(office: OfficeRig, user: str) -> list[str]:
 
 
 def test_each_sees_what_they_may_open(office: OfficeRig) -> None:
-    """A canteen worker has one page, a guard four, a superuser all."""
-    assert titles(office, "canteen") == ["find"]
-    assert titles(office, "guard") == ["find", "tap", "substitutes", "live"]
+    """A canteen worker finds and counts, a guard lends and asks back, a superuser has all."""
+    assert titles(office, "canteen") == ["find", "reports", "report_months"]
+    assert titles(office, "guard") == ["find", "tap", "substitutes", "provisional", "live", "report_loans"]
     assert len(titles(office, "superuser")) == len(ENTRIES)
 
 

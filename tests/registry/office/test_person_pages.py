@@ -61,3 +61,18 @@ def test_a_class_is_changed_from_a_day(office: OfficeRig) -> None:
     browser(office).post(f"/stays/{stay.pk}/", {"class_name": "7A", "from_day": "2026-12-01", "last_day": ""})
     stays = Enrolment.objects.filter(person=office.pupil).order_by("valid_from")
     assert [(one.class_name, str(one.valid_until)) for one in stays] == [("7B", "2026-11-30"), ("7A", "None")]
+
+
+def test_a_library_number_is_set_by_hand_and_shown(office: OfficeRig) -> None:
+    """To those who may see contacts; left empty it stays as it is known."""
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(office.users["secretary"])
+    address = f"/people/{office.pupil.pk}/edit/"
+    for number in ("L-17", ""):
+        client.post(address, {"given_name": "Õnne", "family_name": "Tamm", "library_number": number})
+        office.pupil.refresh_from_db()
+        assert office.pupil.library_number == "L-17"
+    assert "L-17" in client.get(f"/people/{office.pupil.pk}/").content.decode()
+    guard = Client()
+    guard.force_login(office.users["guard"])
+    assert "L-17" not in guard.get(f"/people/{office.pupil.pk}/").content.decode()

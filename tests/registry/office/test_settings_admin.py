@@ -17,7 +17,15 @@ def browser(office: OfficeRig, user: str) -> Client:
 
 def posted(school: School, **changed: object) -> dict[str, object]:
     """Fill a school's form in."""
-    names = ("name", "timezone", "keep_events_days", "removal_limit_percent", "final_grade")
+    names = (
+        "name",
+        "timezone",
+        "keep_events_days",
+        "removal_limit_percent",
+        "final_grade",
+        "library_identifier",
+        "two_places_s",
+    )
     return {name: getattr(school, name) for name in names} | {"roles_that_close": ["it"], **changed}
 
 
@@ -116,3 +124,19 @@ def test_fewer_days_of_events_are_told_before_they_remove(office: OfficeRig) -> 
     client.post(address, posted(office.school, keep_events_days=30, confirm_removal="on"))
     office.school.refresh_from_db()
     assert office.school.keep_events_days == 30
+
+
+def test_personal_codes_are_handed_over_by_no_slip(office: OfficeRig) -> None:
+    """The personal code lies on a host only where somebody has ticked that it may (DOMAIN.md §4)."""
+    client = browser(office, "it")
+    address = f"/registry/school/{office.school.pk}/change/"
+    answer = client.post(address, posted(office.school, library_identifier="personal_code"))
+    assert answer.status_code == 200
+    office.school.refresh_from_db()
+    assert office.school.library_identifier == "library_number"
+    client.post(address, posted(office.school, library_identifier="personal_code", confirm_personal_code="on"))
+    office.school.refresh_from_db()
+    assert office.school.library_identifier == "personal_code"
+    client.post(address, posted(office.school, name="Metsa Põhikool"))
+    office.school.refresh_from_db()
+    assert (office.school.name, office.school.library_identifier) == ("Metsa Põhikool", "personal_code")

@@ -8,6 +8,7 @@ from stdnum.ee import ik
 from registry.models import AuditEntry, Card, CardStep, Enrolment, Person
 from registry.people import enrolments, rollover
 from registry.people.roster_diff import CHUNK
+from registry.publishing.state import state_of
 from tests.rig import registered
 from tests.rig.published_card import told_row
 from tests.rig.rosters import bring, counts, line, preview
@@ -146,3 +147,18 @@ def test_a_move_takes_along_what_a_leaving_cut_off() -> None:
         ("7c", date(2027, 8, 31)),
         ("8b", None),
     ]
+
+
+def test_a_library_number_comes_with_a_roster_and_an_empty_one_changes_nothing() -> None:
+    """A column that may be left out; hosts that show names are told of another name or number."""
+    school = registered.school()
+    host = registered.host(school, shows="library")
+    assert host.shows == "library"
+    bring(school, line(external_id="T-1", library_number=" L-17 "))
+    assert Person.objects.get().library_number == "L-17"
+    before = state_of(school).people_version
+    bring(school, line(external_id="T-1", library_number="L-18"))
+    assert Person.objects.get().library_number == "L-18"
+    assert state_of(school).people_version > before
+    bring(school, line(external_id="T-1", library_number=""))
+    assert Person.objects.get().library_number == "L-18"
