@@ -26,7 +26,11 @@ BENCHES: Final = {
     "linked": "linked",
     "ingest": "ingest",
     "claims": "claims",
+    "quota": "quota",
     "drivers": "drivers",
+    "cycles": "cycles",
+    "simulation": "simulation",
+    "screen": "screen",
     "mutations": "mutations",
 }
 FOLDER: Final = Path("var/bench")

@@ -244,3 +244,37 @@ def test_a_crash_in_a_pulse_holds_no_door_open(line: SerialLine, board: RelayBoa
         host.start()
         host.wait_until(in_order(host), "the relay")
         assert board.pulses() == 1
+
+
+def test_a_reader_that_loses_bits_admits_whom_only_one_card_can_be(line: SerialLine, board: RelayBoard) -> None:
+    """Allowed by `lossy`: the only held card is granted; what two held cards share moves nothing and is logged without a UID."""
+    gate = 'format = "line"\nnotation = "text"\nuid_form = "wiegand_26"\nlossy = true'
+    rows = "EBF2CE70,A,P-1,personal,active,,,\n5A17C3E2,B,P-2,personal,active,,,\n0117C3E2,C,P-3,personal,active,,,\n"
+    with HostRig({}, serial(line.path, gate) + relay(board.path) + RULES) as host:
+        host.feed(rows)
+        host.start()
+        host.wait_until(in_order(host), "the relay")
+        event = host.tap(lambda: line.write(b"242,52848\r\n"))
+        assert (event["verdict"], event["card"]) == ("grant", "A")
+        line.write(b"023,50146\r\n")  # 17 C3 E2: of B and of C
+        host.wait_until(lambda: "2 held cards share" in host.log(), "the log to tell")
+        assert host.tap(lambda: line.write(b"001,00001\r\n"))["reason"] == "unknown"
+        assert board.pulses() == 1
+        assert "C3E2" not in host.log().upper()
+
+
+def test_two_channels_of_one_board_are_two_outputs(line: SerialLine, board: RelayBoard) -> None:
+    """A strike and a lamp on one board: one grant moves both, a closed card neither, and no start, reload or stop moves any."""
+    lamp = relay(board.path).replace('"strike"', '"lamp"').replace("channel = 1", "channel = 3")
+    text = serial(line.path, outputs='["strike", "lamp"]') + relay(board.path) + lamp + RULES
+    with HostRig({}, text) as host:
+        host.feed()
+        host.start()
+        host.wait_until(in_order(host), "the board")
+        assert host.tap(lambda: line.write(em4100(GOOD)))["verdict"] == "grant"
+        host.wait_until(lambda: [board.levels[channel] for channel in (1, 3)] == [[True, False]] * 2, "both to pulse")
+        host.tap(lambda: line.write(em4100(CLOSED)))
+        host.reload(text + "[service.canteen]\n")
+        host.stop()
+        assert [board.pulses(channel) for channel in (1, 3)] == [1, 1]
+        assert [each["outcome"] for each in host.events("outcome")] == ["done", "done"]

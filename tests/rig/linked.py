@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from daemon.clock import boot
+from daemon.control import LINK as SOCKET_NAME
 from sync import current, site_key
 from sync.cache import CardCache
 from sync.journal import Journal
 from sync.journal_reading import NAME, read_events
 from sync.link import enrolling
-from sync.link.asking import NAME as SOCKET_NAME
 from sync.link.link import Link
 from sync.wire.event import system_event
 from tests.rig.parts import MONDAY_NOON, heard_log, open_journal

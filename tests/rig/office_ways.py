@@ -2,29 +2,38 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
+from registry.ledger import topup_files
+from registry.ledger.booking import Order, top_up
 from registry.models import (
+    AccountKind,
     CalendarVersion,
     Card,
     CardKind,
     CardState,
     ClassDay,
+    ClosedMonth,
     Enrolment,
     LeavingProposal,
     Loan,
+    Photo,
     Rollover,
     RosterImport,
     RuleVersion,
+    TopUpFile,
+    Transfer,
+    Worker,
 )
 from registry.office.permissions import Deed
-from registry.people import rosters
+from registry.people import photos, rosters, workers
 from tests.rig.office import OfficeRig, a_card, tapped
+from tests.rig.people import jpeg
 
 Made = tuple[str, Mapping[str, Any]]
 """An address, and what is posted to it."""
@@ -81,6 +90,14 @@ def _step(action: str, deed: Deed, state: CardState, kind: CardKind = CardKind.P
     return Way("card_deed", deed, made, "post", suffix=f"-{action}")
 
 
+def _provisional(deed: str, needs: Deed) -> Way:
+    def made(office: OfficeRig, _user: str) -> Made:
+        card = _card_in(office, CardState.LENT, CardKind.SUBSTITUTE)
+        return reverse("provisional_deed", args=[card.loans.get().pk]), {"deed": deed}
+
+    return Way("provisional_deed", needs, made, "post", suffix=f"-{deed}")
+
+
 def _lost_loan(office: OfficeRig) -> Loan:
     now = timezone.now()
     return Loan.objects.create(
@@ -133,8 +150,31 @@ def _rollover(office: OfficeRig) -> Rollover:
     )
 
 
+def _worker(office: OfficeRig) -> Worker:
+    return workers.add(office.school, "Mall Mallikas", "2468", actor="it", now=timezone.now())
+
+
+def _photo(office: OfficeRig) -> Photo:
+    return photos.give(office.school, office.pupil, jpeg(), actor="it", now=timezone.now())
+
+
 def _roster() -> SimpleUploadedFile:
     return SimpleUploadedFile("klassid.csv", b"external_id,given_name,family_name,class\nuus-2,Uus,Laps,1A\n")
+
+
+def _payment(office: OfficeRig) -> Transfer:
+    now = timezone.now()
+    order = Order(500, "form of the test", now.date(), "it", now)
+    return top_up(office.school, office.pupil, order, AccountKind.CASH)
+
+
+def _payments(office: OfficeRig) -> SimpleUploadedFile:
+    lines = f"reference;external_id;amount;date\nR1;{office.pupil.external_id};5;{timezone.localdate()}\n"
+    return SimpleUploadedFile("maksed.csv", lines.encode())
+
+
+def _payments_read(office: OfficeRig) -> TopUpFile:
+    return topup_files.preview(office.school, "maksed.csv", _payments(office), actor="it", now=timezone.now())
 
 
 def _upload(office: OfficeRig, _user: str) -> Made:
@@ -143,6 +183,22 @@ def _upload(office: OfficeRig, _user: str) -> Made:
 
 def _dry_run(office: OfficeRig) -> RosterImport:
     return rosters.preview(office.school, "klassid.csv", _roster(), actor="it", now=timezone.now())
+
+
+def _persons(office: OfficeRig, _user: str) -> Made:
+    day = str(timezone.now().date())
+    asked = {"kind": "persons", "service": office.service.pk, "first": day, "last": day}
+    return reverse("reports"), {"school": office.school.code, **asked}
+
+
+def _last_month() -> date:
+    return (timezone.now().date().replace(day=1) - timedelta(days=2)).replace(day=1)
+
+
+def _closed_month(office: OfficeRig) -> ClosedMonth:
+    return ClosedMonth.objects.create(
+        service=office.service, first_day=_last_month(), closed_at=timezone.now(), closed_by="it", figures=[]
+    )
 
 
 _PERSON: Final = {
@@ -158,15 +214,31 @@ WAYS: Final = (
     _plain("more", Deed.FIND),
     _plain("tap", Deed.TAP),
     _plain("substitutes", Deed.LEND),
+    _plain("provisional", Deed.LEND),
     _plain("live", Deed.EVENTS),
     _plain("roster", Deed.ROSTER),
     _plain("leavings", Deed.ROSTER),
     _plain("rollover", Deed.ROLLOVER),
     _plain("class_days", Deed.CLASS_DAYS),
+    _plain("accounts", Deed.MONEY_SEEN),
+    _plain("topups", Deed.MONEY),
     _plain("rules", Deed.RULES),
     _plain("calendar", Deed.CALENDAR),
     _plain("hosts", Deed.HOSTS_SEEN),
     _plain("audit", Deed.AUDIT),
+    _plain("reports", Deed.REPORTS),
+    _plain("report_months", Deed.REPORTS),
+    _plain("report_missing", Deed.REPORT_PERSONS),
+    _plain("report_loans", Deed.LEND),
+    _plain("report_flags", Deed.CARD_EVENTS),
+    Way("reports", Deed.REPORT_PERSONS, _persons, suffix="-persons"),
+    Way("report_month", Deed.REPORTS, lambda o, _: (reverse("report_month", args=[_closed_month(o).pk]), {})),
+    Way(
+        "report_months",
+        Deed.CLOSE_MONTH,
+        lambda o, _: (f"{reverse('report_months')}?school={o.school.code}", {"month": str(_last_month())}),
+        "post",
+    ),
     _plain("backup", Deed.HOSTS),
     _plain("person_add", Deed.ROSTER),
     _plain("substitute_add", Deed.ENTER),
@@ -192,6 +264,9 @@ WAYS: Final = (
     _person("person", Deed.FIND),
     _person("lend_to", Deed.LEND),
     _person("person_edit", Deed.ROSTER),
+    _person("person_money", Deed.MONEY_SEEN),
+    _person("person_money_csv", Deed.MONEY_SEEN),
+    _person("person_book", Deed.MONEY),
     _person("card_add", Deed.ENTER),
     Way("card", Deed.FIND, lambda o, _: (reverse("card", args=[o.card.pk]), {})),
     Way("lend_card", Deed.LEND, lambda o, _: (reverse("lend_card", args=[o.substitute.pk]), {})),
@@ -222,6 +297,8 @@ WAYS: Final = (
     _step("order", Deed.APPLICATIONS, CardState.APPROVED),
     _step("take_back", Deed.TAKE_BACK, CardState.LENT, CardKind.SUBSTITUTE),
     _step("confirm", Deed.LEND, CardState.LENT, CardKind.SUBSTITUTE),
+    _provisional("confirm", Deed.LEND),
+    _provisional("take_back", Deed.TAKE_BACK),
     _step("declare_lost", Deed.DECLARE_LOST, CardState.LENT, CardKind.SUBSTITUTE),
     Way(
         "lend_card",
@@ -290,6 +367,29 @@ WAYS: Final = (
     Way("host_code", Deed.HOSTS, lambda o, _: (reverse("host_code", args=[o.desk.pk]), {}), "post"),
     Way("host_revoke", Deed.HOSTS, lambda o, _: (reverse("host_revoke", args=[o.desk.pk]), {}), "post"),
     Way("host_desk", Deed.HOSTS, lambda o, _: (reverse("host_desk", args=[o.desk.pk]), {}), "post"),
+    Way("host_shows", Deed.HOSTS, lambda o, _: (reverse("host_shows", args=[o.desk.pk]), {"shows": "canteen"}), "post"),
+    _plain("workers", Deed.WORKERS),
+    Way("worker_pin", Deed.WORKERS, lambda o, _: (reverse("worker_pin", args=[_worker(o).pk]), {})),
+    Way("worker_remove", Deed.WORKERS, lambda o, _: (reverse("worker_remove", args=[_worker(o).pk]), {})),
+    Way(
+        "workers",
+        Deed.WORKERS,
+        lambda o, _: (f"{reverse('workers')}?school={o.school.code}", {"name": "Mall", "pin": "1357"}),
+        "post",
+    ),
+    Way(
+        "worker_pin", Deed.WORKERS, lambda o, _: (reverse("worker_pin", args=[_worker(o).pk]), {"pin": "1357"}), "post"
+    ),
+    Way("worker_remove", Deed.WORKERS, lambda o, _: (reverse("worker_remove", args=[_worker(o).pk]), {}), "post"),
+    _person("photo", Deed.PHOTOS),
+    Way("photo_image", Deed.PHOTOS, lambda o, _: (reverse("photo_image", args=[_photo(o).person_id]), {})),
+    Way(
+        "photo",
+        Deed.PHOTOS,
+        lambda o, _: (reverse("photo", args=[o.pupil.pk]), {"file": SimpleUploadedFile("f.jpg", jpeg())}),
+        "post",
+    ),
+    Way("photo_remove", Deed.PHOTOS, lambda o, _: (reverse("photo_remove", args=[_photo(o).person_id]), {}), "post"),
     Way("roster", Deed.ROSTER, _upload, "post"),
     Way("roster_diff", Deed.ROSTER, lambda o, _: (reverse("roster_diff", args=[_dry_run(o).pk]), {})),
     Way(
@@ -298,6 +398,12 @@ WAYS: Final = (
         lambda o, _: (reverse("roster_diff", args=[_dry_run(o).pk]), {"confirm_removals": "1"}),
         "post",
     ),
+    _person("person_book", Deed.MONEY, "post", move="in cash", amount="5,00", token="ab" * 16, confirmed="1"),
+    Way("transfer_reverse", Deed.MONEY, lambda o, _: (reverse("transfer_reverse", args=[_payment(o).pk]), {})),
+    Way("transfer_reverse", Deed.MONEY, lambda o, _: (reverse("transfer_reverse", args=[_payment(o).pk]), {}), "post"),
+    Way("topups", Deed.MONEY, lambda o, _: (reverse("topups"), {"school": o.school.pk, "file": _payments(o)}), "post"),
+    Way("topup_file", Deed.MONEY, lambda o, _: (reverse("topup_file", args=[_payments_read(o).pk]), {})),
+    Way("topup_file", Deed.MONEY, lambda o, _: (reverse("topup_file", args=[_payments_read(o).pk]), {}), "post"),
     Way(
         "rollover",
         Deed.ROLLOVER,

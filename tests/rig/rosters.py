@@ -8,7 +8,10 @@ from registry.models import RosterImport, School
 from registry.people import rosters
 from tests.rig import registered
 
-HEADER = "external_id,given_name,family_name,personal_code,class,kind,from,until,card_number,card_kind,uid,product,state,valid_until,email"
+HEADER = (
+    "external_id,given_name,family_name,personal_code,class,kind,from,until,"
+    "card_number,card_kind,uid,product,state,valid_until,email,library_number"
+)
 
 
 def line(**cells: str) -> str:

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from policy.model import Card, Kind, State
 from sync.wire import canonical, delta, snapshot, stream, times
+from sync.wire import people as people_wire
 from sync.wire.card_key import SiteKey
 from sync.wire.card_row import BareRow, row_digest, to_row
 from sync.wire.delta import Delta, digest_after, document_digest
@@ -34,6 +35,7 @@ from sync.wire.enrolment import Code, EnrolAnswer, EnrolRequest
 from sync.wire.event import GENESIS
 from sync.wire.faults import WireFault
 from sync.wire.keys import BoxKey, SigningKey
+from sync.wire.listens import Listens
 from sync.wire.quota import ClaimAnswer, ClaimRequest
 from sync.wire.request import verify_request
 from sync.wire.root import Root, sign_root
@@ -85,6 +87,10 @@ class SmallRegistry:
         self.roots: list[bytes] = []
         self.root = self.add_root()
         self.hosts: dict[str, bytes] = {}
+        self.box_keys: dict[str, bytes] = {}
+        self.people: people_wire.People | None = None  # None: the host shows no names
+        self.people_version = 0
+        self.photos: dict[str, bytes] = {}
         self.revoked: set[str] = set()
         self.code = Code.make(self.root.fingerprint)
         self.is_code_used = False
@@ -96,6 +102,7 @@ class SmallRegistry:
         self.gaps: list[tuple[int, int]] = []
         self.watermark = Watermark(0, 0, GENESIS)
         self.claims: dict[str, bool] = {}
+        self.listens: dict[str, Listens] = {}
         self.uids: list[bytes] = []
         self._links: dict[tuple[int, int, bytes], None] = {}
         self._deltas: dict[tuple[int, int], bytes] = {}
@@ -232,6 +239,7 @@ class SmallRegistry:
             return None
         self.is_code_used = True
         self.hosts[request.name] = request.public_key
+        self.box_keys[request.name] = request.box_key
         return EnrolAnswer.make(
             request,
             host=HOST,
@@ -241,6 +249,27 @@ class SmallRegistry:
             time=self.now(),
             signer=self.signing_key,
         ).to_json()
+
+    def show(self, people: people_wire.People | None, photos: dict[str, bytes] | None = None) -> None:
+        """Let the host show these people from now on, or nobody."""
+        self.people, self.photos = people, photos or {}
+        self.people_version += 1
+        self.tell(stream.to_line(stream.PeopleLine(self.people_version if people else 0)))
+
+    def people_document(self, **changes: Any) -> bytes:  # noqa: ANN401  fields of the document
+        """Make the host's people document."""
+        assert self.people is not None
+        fields: dict[str, Any] = {
+            "site": SITE,
+            "host": HOST,
+            "generation": self.site.generation,
+            "version": self.people_version,
+            "issued_at": times.cut(self.now()),
+            "signer": self.signing_key,
+            "box_key": self.box_keys[HOST],
+            **changes,
+        }
+        return people_wire.make(self.people, **fields)
 
     def changes(self, after: int, generation: int) -> bytes | None:
         """Return the delta that goes on from a version; None for want of one."""
@@ -291,6 +320,7 @@ class Handler(BaseHTTPRequestHandler):
 
     registry: SmallRegistry
     body: bytes  # of the request
+    signer: str
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
@@ -338,6 +368,7 @@ class Handler(BaseHTTPRequestHandler):
             )
         except WireFault as fault:
             return 401, "bad_signature", str(fault)
+        self.signer = signed.host
         return (403, "revoked", "This host was revoked.") if signed.host in registry.revoked else None
 
     def refuse(self, status: int, code: str, message: str) -> None:
@@ -349,7 +380,7 @@ class Handler(BaseHTTPRequestHandler):
         del timestamp
         return self.registry.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
 
-    def _answer(self, name: str, query: dict[str, str], body: bytes) -> None:  # noqa: C901, PLR0912  a table of addresses
+    def _answer(self, name: str, query: dict[str, str], body: bytes) -> None:  # noqa: C901, PLR0912, PLR0915  a table of addresses
         registry = self.registry
         match name:
             case "enrol":
@@ -384,9 +415,21 @@ class Handler(BaseHTTPRequestHandler):
                 request = ClaimRequest.parse(body)
                 granted = registry.claims.setdefault(request.tap_id, len(registry.claims) == 0)
                 self.send_whole(200, ClaimAnswer(granted, len(registry.claims) - 1).to_json())
+            case "listens":
+                registry.listens[self.signer] = Listens.parse(body)
+                self.send_whole(204)
             case "desk":
                 registry.uids.append(DeskTap.parse(body).open(registry.box_key, HOST))
                 self.send_whole(204)
+            case "people" if registry.people is None:
+                self.refuse(403, "shows_nothing", "This host shows no names.")
+            case "people":
+                if int(query["after"]) == registry.people_version:
+                    self.send_whole(204)
+                else:
+                    self.send_whole(200, registry.people_document())
+            case _ if name.startswith("photos/") and (photo := registry.photos.get(name[7:])):
+                self.send_whole(200, people_wire.seal_photo(photo, registry.box_keys[HOST]))
             case _:
                 self.refuse(404, "not_found", "There is no such address.")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from daemon.link_watch import SOCKET
-from sync.link.asking import AskingServer
+from daemon.control import LINK as SOCKET
+from sync.asking import AskingServer
 from sync.link_report import NAME
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, object]]
