@@ -4,13 +4,15 @@ Where the holder's account pays (V6.5), the price that applies is held with the 
 lock, so that all tills together never bring it below zero.
 
 Servings that are known already count too, claimed or not. A question asked again, with the same `tap_id`, has the same answer. A claim
-that came to nothing says yes again to the host that holds it: that host knows from its own journal whether it served.
+that came to nothing says yes again to the host that holds it: that host knows from its own journal whether it served. One that no event has
+used within `CLAIM_HOLDS` is of a till that went down in the middle, or out of contact: it keeps nobody from a lunch elsewhere, and if that
+till served after all, the excess is flagged.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -26,6 +28,7 @@ from sync.wire.event import place_of
 from sync.wire.faults import Malformed
 from sync.wire.quota import ClaimAnswer, ClaimRequest, Funds
 
+CLAIM_HOLDS: Final = timedelta(seconds=60)
 _HOLDER_LETTERS: Final = 64
 _TRIES: Final = 100  # each failed one is another till's claim that went in meanwhile: a limit is reached long before
 
@@ -155,11 +158,11 @@ ON CONFLICT DO NOTHING
 RETURNING slot
 """  # noqa: S608  our own text twice, no value in it
 _TAKE_OVER: Final = """
-UPDATE registry_claim SET tap_id = %(tap)s, at = %(at)s
+UPDATE registry_claim SET tap_id = %(tap)s, host_id = %(host)s, at = %(at)s
  WHERE used_at IS NULL AND id = (
     SELECT min(id) FROM registry_claim u
      WHERE u.school_id = %(school)s AND u.place = %(place)s AND u.day = %(day)s AND u.holder = %(holder)s
-       AND u.host_id = %(host)s AND u.used_at IS NULL)
+       AND (u.host_id = %(host)s OR u.at < %(forgotten)s) AND u.used_at IS NULL)
 """
 
 
@@ -178,6 +181,7 @@ class _Wanted:
             "holder": holder,
             "tap": request.tap_id,
             "at": connection.ops.adapt_datetimefield_value(now),
+            "forgotten": connection.ops.adapt_datetimefield_value(now - CLAIM_HOLDS),
         }
 
     def is_ours(self) -> bool:
@@ -197,7 +201,7 @@ class _Wanted:
             return cursor.fetchone() is not None
 
     def take_over(self) -> bool:
-        """Put this tap in the place of an unused one of the same holder at the same host."""
+        """Put this tap in the place of an unused one of the same holder: of the same host, or of one that let it lie."""
         with connection.cursor() as cursor:
             cursor.execute(_TAKE_OVER, self._values)
             return bool(cursor.rowcount == 1)

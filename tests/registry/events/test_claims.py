@@ -2,14 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, connections
 
-from registry.events.claims import claim
+from registry.events.claims import CLAIM_HOLDS, claim
 from registry.events.ingest import take
 from registry.ledger import accounts
 from registry.models import Claim, Hold, Host
@@ -65,6 +65,24 @@ def test_a_claim_that_came_to_nothing_says_yes_again_to_its_host() -> None:
     assert claim(host, asked(), NOON) == ClaimAnswer(granted=True, served=0)
     assert not claim(other, asked(), NOON).granted
     assert Claim.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_claim_that_a_till_let_lie_keeps_nobody_from_a_lunch_elsewhere() -> None:
+    """The till went down between the promise and the serving; if it served after all, both servings are known, and one is excess."""
+    host = till()
+    other = registered.host(host.school, "till-2")
+    first, again = asked(), asked()
+    claim(host, first, NOON)
+    assert not claim(other, again, NOON + CLAIM_HOLDS).granted
+    later = NOON + CLAIM_HOLDS + timedelta(seconds=1)
+    assert claim(other, again, later) == ClaimAnswer(granted=True, served=0)
+    assert not claim(host, first, later).granted
+    serve(host, tap_id=first.tap_id)
+    serve(other, tap_id=again.tap_id)
+    assert claim(registered.host(host.school, "till-3"), asked(), later + CLAIM_HOLDS * 2) == ClaimAnswer(
+        granted=False, served=2
+    )
 
 
 @pytest.mark.django_db
@@ -255,7 +273,7 @@ def test_V6_5_machines_that_ask_at_once_never_bring_an_account_below_zero() -> N
 _AT_ONCE = """
 from concurrent.futures import ThreadPoolExecutor
 from django.db import connections
-from registry.events.claims import claim
+from registry.events.claims import CLAIM_HOLDS, claim
 from tests.rig import ledger, registered
 school = registered.school("viimsi")
 person = registered.person(school)
