@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sync import journal_file, salvage
 from sync.faults import JournalFault
 from sync.servings import Boot, Servings
 from sync.wire.event import GENESIS, HEARD, Event, chained, from_utc_text, utc_text
-from sync.wire.facts import is_on_paper
+from sync.wire.facts import is_on_paper, is_outlived, latest_by_card, told_in
 
 NAME: Final = "journal.db"
 READ_BACK: Final = (
@@ -108,20 +108,36 @@ def waiting_facts(db: sqlite3.Connection) -> list[tuple[int, Event]]:
         (FACTS_SETTLED, _FACT_BYTES, *_FACT_STARTS),
     )
     own = [(row_id, json.loads(body)) for row_id, body in rows]
-    return sorted([*own, *_heard_facts(db)], key=lambda each: each[0])
+    return sorted([*own, *_waiting_heard(db)], key=lambda each: each[0])
 
 
-def _heard_facts(db: sqlite3.Connection) -> Iterator[tuple[int, Event]]:
-    """Give the facts that other hosts told and did not tell to be settled (`sync.facts`)."""
-    settled = dict(db.execute("SELECT name, value FROM meta"))
+def _waiting_heard(db: sqlite3.Connection) -> list[tuple[int, Event]]:
+    """Return the facts that other hosts told and did not tell to be settled, but for those that settled ones outlived (`sync.facts`)."""
+    marks = dict(db.execute("SELECT name, value FROM meta"))
+    waiting: list[tuple[int, Event]] = []
+    settled: list[Event] = []
+    for row_id, event in _heard_facts(db):
+        if row_id > marks.get(facts_settled(event[HEARD]["host"]), 0):
+            waiting.append((row_id, event))
+        else:
+            settled.append(event)
+    if not waiting:
+        return []
+    own = db.execute(
+        "SELECT event FROM events WHERE id BETWEEN ? AND ? AND substr(event, 1, ?) IN (?, ?)",
+        (waiting[0][0], marks.get(FACTS_SETTLED, 0), _FACT_BYTES, *_FACT_STARTS),
+    )
+    settled += [json.loads(body) for (body,) in own]
+    latest = latest_by_card(told for event in settled if (told := told_in(event)))
+    return [(row_id, event) for row_id, event in waiting if not ((told := told_in(event)) and is_outlived(told, latest))]
+
+
+def _heard_facts(db: sqlite3.Connection) -> Iterator[tuple[int, dict[str, Any]]]:
     rows = db.execute(
         "SELECT id, event FROM events WHERE substr(event, 1, ?) = ? AND instr(event, ?) AND instr(event, ?) ORDER BY id",
         (len(_HEARD_START), _HEARD_START, b'"heard":{', b'"fact":{'),
     )
-    for row_id, body in rows:
-        event = json.loads(body)
-        if row_id > settled.get(facts_settled(event[HEARD]["host"]), 0):
-            yield row_id, event
+    return ((row_id, json.loads(body)) for row_id, body in rows)
 
 
 def facts_settled(host: str) -> str:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final, Self
 
 from sync.wire import canonical, times
+from sync.wire.event import HEARD
 from sync.wire.faults import Malformed
 
 _NAMES: Final = frozenset({"act", "card", "person"})
@@ -151,6 +152,34 @@ class Ruling:
     def is_lost(self) -> bool:
         """Whether what holds is a loss."""
         return self.holding is not None and self.holding.fact.act is Act.LOST
+
+
+def told_in(event: Mapping[str, object]) -> Told | None:
+    """Return the fact that an event tells or was heard to tell; None for none, and for one of a later version."""
+    heard = event.get(HEARD)
+    try:
+        return Told.from_event(heard if isinstance(heard, Mapping) else event)
+    except Malformed:
+        return None
+
+
+def latest_by_card(facts: Iterable[Told]) -> dict[str, Told]:
+    """Return the latest loan, return or loss of each card."""
+    latest: dict[str, Told] = {}
+    for told in facts:
+        card = told.fact.card
+        if card is not None and told.fact.act in {Act.LEND, Act.RETURN, Act.LOST}:
+            latest[card] = max(latest.get(card, told), told, key=lambda each: each.place)
+    return latest
+
+
+def is_outlived(told: Told, settled: Mapping[str, Told]) -> bool:
+    """Whether the registry's data hold a later fact of the same card: they speak then, but against a loss nothing does.
+
+    `settled` is the latest such fact by its card.
+    """
+    later = settled.get(told.fact.card or "")
+    return later is not None and told.fact.act in {Act.LEND, Act.RETURN} and told.place < later.place
 
 
 def in_force(facts: Iterable[Told], reopened_at: datetime | None = None) -> Ruling:

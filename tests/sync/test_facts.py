@@ -126,3 +126,30 @@ def test_memory_is_bounded() -> None:
     assert len(many) == MOST_PENDING
     assert many.overlay(replace(POOL, card="c-2")) == replace(POOL, card="c-2")
     assert many.overlay(replace(POOL, card="c-3")) == replace(LENT, card="c-3")
+
+
+def heard(row: int, event: Event, host: str) -> Event:
+    """Return what another host told, as it is journalled here."""
+    return {"kind": "system", "heard": {**event, "host": host}, "seq": row}
+
+
+def test_what_a_host_that_is_cut_off_told_gives_way_to_later_facts_that_are_published() -> None:
+    """The guard took the card back on Monday, out of contact; it was lent on Wednesday, and the registry has that loan."""
+    made = facts(heard(1, told(1, "return"), "guard"), told(2, "lend", person="p-1"))
+    assert made.overlay(POOL) == LENT
+    assert made.drop(2) == 1
+    assert made.overlay(LENT) == LENT
+    made.add(3, heard(3, told(3, "return"), "guard"))
+    assert made.overlay(LENT) == POOL
+    other = facts(heard(1, told(1, "return"), "guard"), heard(2, told(2, "lend", person="p-1"), "till-2"))
+    assert other.drop_heard("till-2", 1, 2) == 2
+    assert other.overlay(LENT) == LENT
+
+
+def test_a_loss_gives_way_to_no_loan_that_is_published() -> None:
+    """Until the registry has heard of it and reopens the card."""
+    made = facts(heard(1, told(1, "lost"), "guard"), told(2, "lend", person="p-1"))
+    made.drop(2)
+    changed = made.overlay(LENT)
+    assert changed is not None
+    assert changed.state is State.CLOSED

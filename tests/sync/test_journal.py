@@ -20,7 +20,7 @@ from sync.journal import COMMITS_PER_CHECKPOINT, Journal, Transaction
 from sync.journal_file import WAL_BYTES
 from sync.journal_reading import READ_BACK, read_events, read_facts, verify
 from sync.servings import Boot
-from sync.wire.event import GENESIS, Event, EventKind, Serving, canonical
+from sync.wire.event import GENESIS, Event, EventKind, Serving, canonical, heard_event, utc_text
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2026, 9, 1)
@@ -755,6 +755,33 @@ def test_facts_wait_until_they_are_settled(tmp_path: Path) -> None:
     again.fault = "gone"
     with pytest.raises(JournalFault, match="gone"):
         again.waiting_facts()
+
+
+def at_minute(number: int, event: Event) -> Event:
+    """The event, so many minutes after noon."""
+    return {**event, "time": utc_text(NOON + timedelta(minutes=number))}
+
+
+def heard(number: int, host: str, *, act: str = "return") -> Event:
+    """What another host told, of that minute."""
+    told = {**at_minute(number, tap(number, holder=None)), "kind": "loan", "host": host, "epoch": 1, "seq": number}
+    person = str(number) if act == "lend" else None
+    return heard_event({**told, "fact": {"act": act, "card": "7", "person": person}}, at=NOON)
+
+
+def test_what_was_heard_waits_until_its_host_or_a_later_fact_is_settled(tmp_path: Path) -> None:
+    """Also after a restart: what the registry published later of the card is not taken back by what it has not heard of."""
+    journal = Machine().open(tmp_path)
+    of_guard = heard(1, "guard"), heard(2, "guard", act="lost"), heard(5, "guard")
+    events_of(journal, *of_guard[:2], at_minute(3, fact(3)), heard(4, "till-2", act="lend"), of_guard[2])
+    assert [row_id for row_id, _ in journal.waiting_facts()] == [1, 2, 3, 4, 5]
+    journal.settle_facts(3)
+    assert [row_id for row_id, _ in journal.waiting_facts()] == [2, 4, 5]
+    journal.settle_facts(4, "till-2")
+    assert [row_id for row_id, _ in journal.waiting_facts()] == [2, 5]
+    journal.settle_facts(5, "guard")
+    assert journal.waiting_facts() == []
+    journal.close()
 
 
 def test_facts_cannot_be_read_where_there_is_no_journal(tmp_path: Path) -> None:

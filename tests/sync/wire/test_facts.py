@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.wire.event import EventKind
-from sync.wire.facts import Act, Fact, How, Ruling, Told, in_force
+from sync.wire.facts import Act, Fact, How, Ruling, Told, in_force, is_outlived, latest_by_card, told_in
 from sync.wire.faults import Malformed
 from tests.rig.wire_site import NOW
 
@@ -225,3 +225,24 @@ def test_a_fact_that_says_too_little_is_refused(change: dict[str, Any]) -> None:
     """What cannot be judged is no fact: it is set aside, not guessed at."""
     with pytest.raises(Malformed, match="fact"):
         Told.from_event(event(**change))
+
+
+def test_a_later_fact_that_is_published_outlives_what_was_told_before() -> None:
+    """But for a loss, which holds until the registry has heard of it."""
+    latest = latest_by_card([told(Act.LEND, "1", at_min=3), told(Act.RETURN, at_min=2), told(Act.SERVE, "1", at_min=9)])
+    assert latest["7"].fact.act is Act.LEND
+    assert is_outlived(told(Act.RETURN, at_min=2, host="till"), latest)
+    assert not is_outlived(told(Act.RETURN, at_min=4), latest)
+    assert not is_outlived(told(Act.LOST, at_min=2), latest)
+    assert not is_outlived(told(Act.RETURN, at_min=2), {})
+
+
+def test_the_fact_that_was_heard_is_read_as_its_host_told_it() -> None:
+    """One of a later version is none that is known here."""
+    event = {"tap_id": "00" * 16, "time": "2026-09-01T08:00:00.000Z", "host": "guard", "epoch": 1, "seq": 2}
+    event |= {"fact": {"act": "return", "card": "7", "person": None}}
+    heard = told_in({"kind": "system", "host": "till-1", "heard": event})
+    assert heard is not None
+    assert (heard.host, heard.fact.act) == ("guard", Act.RETURN)
+    assert told_in({"kind": "system", "heard": {**event, "fact": {"act": "paint"}}}) is None
+    assert told_in({"kind": "tap"}) is None
