@@ -9,7 +9,14 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from policy.calendar import Calendar, day_type
 from policy.decide import decide
@@ -223,9 +230,16 @@ class LoansOfASubstitute(RuleBasedStateMachine):
             self.eaten.add(eater)
 
 
-LunchesOfOnePerson.TestCase.settings = MACHINE
-LifeOfACard.TestCase.settings = MACHINE
-LoansOfASubstitute.TestCase.settings = MACHINE
-TestLunchesOfOnePerson = LunchesOfOnePerson.TestCase
-TestLifeOfACard = LifeOfACard.TestCase
-TestLoansOfASubstitute = LoansOfASubstitute.TestCase
+def test_over_days_nobody_is_served_more_than_the_rule_says() -> None:
+    """Whatever cards one person taps, at whatever time, what was served feeds back into the next decision."""
+    run_state_machine_as_test(LunchesOfOnePerson, settings=MACHINE)
+
+
+def test_over_its_life_a_card_is_answered_by_its_state() -> None:
+    """Closed, left, expired and reopened, in any order."""
+    run_state_machine_as_test(LifeOfACard, settings=MACHINE)
+
+
+def test_over_its_loans_a_substitute_serves_each_holder_once_a_day() -> None:
+    """T28 and trap 2: a second pupil who borrows it the same day eats too."""
+    run_state_machine_as_test(LoansOfASubstitute, settings=MACHINE)
