@@ -101,7 +101,16 @@ class Noted:
             if event["kind"] == EventKind.TAP and event["service"] == service and is_young:
                 found.pop(str(event["card"]), None)  # of one card that was held to the reader again the last tap stands
                 found[str(event["card"])] = event
-        return [event for event in reversed(found.values()) if self.answer_of(str(event["tap_id"])) is None]
+        return [event for event in reversed(found.values()) if not self._is_answered(event)]
+
+    def _is_answered(self, tap: Event) -> bool:
+        """Whether a mark answers this tap, or one of before of the same card: the pupil held it to the reader twice, and is served."""
+        marks = [
+            self._events[each] for each in self._answered.values() if each not in self._undone and each in self._events
+        ]
+        return self.answer_of(str(tap["tap_id"])) is not None or any(
+            mark["card"] == tap["card"] and _place(mark) > _place(tap) for mark in marks
+        )
 
     def tap(self, tap_id: str) -> Event | None:
         """Return the tap of this id that asked, None where there is none of late. Raises JournalFault."""
@@ -118,3 +127,7 @@ class Noted:
                     yield json.loads(body)
         except ValueError as error:
             raise JournalFault(f"{self._journal.path}: an event cannot be read ({type(error).__name__})") from error
+
+
+def _place(event: Event) -> tuple[int, int]:
+    return int(str(event["epoch"])), int(str(event["seq"]))

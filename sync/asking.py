@@ -15,6 +15,7 @@ from sync.faults import StoreFault
 
 AT_ONCE: Final = 16
 TIMEOUT_S: Final = 2.0
+_TIRED_S: Final = 0.1
 QUESTION_BYTES: Final = 1 << 18  # what a neighbour tells comes in batches
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, object]]
@@ -27,12 +28,14 @@ class AskingServer:
         """Answer each question by its word `ask`; `answers` raise StoreFault or ValueError for what is missing or wrong in a question."""
         self._listening = listening
         self._answers = answers
+        self._closing = threading.Event()
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._thread = threading.Thread(target=self._work, name="asking", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening; questions under way are left to their own bounds."""
+        self._closing.set()
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -42,8 +45,10 @@ class AskingServer:
         while True:
             try:
                 connection, _ = self._listening.accept()
-            except OSError:  # closed
-                return
+            except OSError:  # closed; or no descriptor is left, which passes
+                if self._closing.wait(_TIRED_S):
+                    return
+                continue
             if self._places.acquire(blocking=False):
                 threading.Thread(target=self._answer, args=(connection,), name="question", daemon=True).start()
             else:

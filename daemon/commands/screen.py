@@ -11,6 +11,7 @@ import os
 import queue
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from config import host as host_file
 from config.host import HostConfig, ScreenSection
@@ -37,6 +38,7 @@ from sync.people import PeopleStore
 
 if TYPE_CHECKING:
     from outputs.screen.desk_hand import DeskHand
+    from outputs.screen.guard import Listener
     from outputs.screen.parts import People
     from outputs.screen.server import Pages
     from outputs.screen.tablets import TabletDoor
@@ -121,6 +123,15 @@ def _door(config: HostConfig, screen: ScreenSection, pairing: Pairing) -> "Table
 # The pages
 
 
+class _Tablets(NamedTuple):
+    """Where tablets come in, with its socket open."""
+
+    door: "TabletDoor"
+    listener: "Listener"
+    sock: socket.socket
+    tls: ssl.SSLContext
+
+
 class _ControlSocket:
     """The daemon, asked over its control socket."""
 
@@ -143,7 +154,7 @@ def _serve(config: HostConfig, screen: ScreenSection) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: signals.put(received))
     log, notifier = LineLog(), Notifier(os.environ)
-    pages = _pages(config, screen)
+    pages = _pages(config, screen, log)
     thread = threading.Thread(target=_run, args=(pages, log), name="pages", daemon=True)
     thread.start()
     try:
@@ -186,14 +197,15 @@ def _watch(
     return os.EX_SOFTWARE
 
 
-def _pages(config: HostConfig, screen: ScreenSection) -> "Pages":
-    """Put the pages together on their sockets. Raises OSError where one cannot be had."""
+def _pages(config: HostConfig, screen: ScreenSection, log: LineLog) -> "Pages":
+    """Put the pages together on their sockets. Raises OSError where this machine's own cannot be had."""
     from outputs.screen import desk  # noqa: PLC0415  pairing by the command line need not carry it
     from outputs.screen.app import app  # noqa: PLC0415  as above
     from outputs.screen.guard import Guard, Listener  # noqa: PLC0415  as above
     from outputs.screen.server import Pages, Served, listening  # noqa: PLC0415  as above
 
     state_dir = config.host.state_dir
+    own = listening(screen.listen)
     feed = Feed(lambda: _connected(state_dir))
     parts = Parts(
         config=config,
@@ -203,19 +215,32 @@ def _pages(config: HostConfig, screen: ScreenSection) -> "Pages":
         sessions=Sessions(),
         now=lambda: datetime.now(UTC),
     )
-    pairing = Pairing(state_dir)
-    door = _door(config, screen, pairing) if screen.tablets is not None else None
+    tablets = _tablets(config, screen, log)
     hand = _hand(config, parts.people)
-    pages = app(parts, hand, door)
-    own = Listener(screen.listen.port, listening=desk.listening(config))
-    served: list[Served] = [Served(Guard(pages, own), listening(screen.listen))]
-    if screen.tablets is not None:
-        from outputs.screen import certificate  # noqa: PLC0415  as above
-
-        tls = certificate.context(state_dir / certificate.NAME)
-        tablets = Listener(screen.tablets.port, pairing, certificate.own_names())
-        served.append(Served(Guard(pages, tablets), listening(screen.tablets), tls))
+    pages = app(parts, hand, tablets.door if tablets else None)
+    served = [Served(Guard(pages, Listener(screen.listen.port, listening=desk.listening(config))), own)]
+    if tablets is not None:
+        served.append(Served(Guard(pages, tablets.listener), tablets.sock, tablets.tls))
     return Pages(served, feed, [partial(hand.run, feed)] if hand else ())
+
+
+def _tablets(config: HostConfig, screen: ScreenSection, log: LineLog) -> "_Tablets | None":
+    """Open the tablets' listener; None for a host without one, or where it cannot be had: the till's own page does not depend on it."""
+    if screen.tablets is None:
+        return None
+    from outputs.screen import certificate  # noqa: PLC0415  as above
+    from outputs.screen.guard import Listener  # noqa: PLC0415  as above
+    from outputs.screen.server import listening  # noqa: PLC0415  as above
+
+    pairing = Pairing(config.host.state_dir)
+    try:
+        door = _door(config, screen, pairing)
+        tls = certificate.context(config.host.state_dir / certificate.NAME)
+        listener = Listener(screen.tablets.port, pairing, certificate.own_names())
+        return _Tablets(door, listener, listening(screen.tablets), tls)
+    except (OSError, ValueError) as error:  # the network is not up yet, the port is another's, the disk is full
+        log.error("tablets cannot come in", why=str(error))  # noqa: TRY400  a fault of the host, with its own words: no trace is wanted
+        return None
 
 
 def _hand(config: HostConfig, people: "People") -> "DeskHand | None":

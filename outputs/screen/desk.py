@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from config.host import HostConfig
-from outputs.screen import web
+from outputs.screen import photos, web
 from outputs.screen.desk_answers import Answer, chosen, number_of, said
 from outputs.screen.desk_hand import DeskHand, Heard, message
 from outputs.screen.parts import Parts, Person, Worker
@@ -89,8 +89,7 @@ class _Deeds:
 
 
 def _shown(person: Person) -> Mapping[str, object]:
-    photo = f"/photo/{person.id}" if person.has_photo else None
-    return {"person": person.id, "name": person.name, "class": person.class_name, "photo": photo}
+    return {"person": person.id, "name": person.name, "class": person.class_name, "photo": photos.address_of(person)}
 
 
 def _not_noted(told: Mapping[str, Any], language: str) -> Refused:

@@ -7,6 +7,7 @@ Who is not granted is not named: a card that was refused may be in anybody's han
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from outputs.screen import photos
 from outputs.screen.parts import Event, Person
 from policy.phrases import phrase
 from policy.reasons import Reason
@@ -41,7 +42,7 @@ class Answer:
             "first_name": person.first_name if person else "",
             "name": person.name if person else "",
             "class": person.class_name if person else "",
-            "photo": f"/photo/{person.id}" if person and person.has_photo else None,
+            "photo": photos.address_of(person),
         }
 
     def for_others(self) -> Message:

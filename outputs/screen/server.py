@@ -7,10 +7,12 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from config.screen_table import Address
 from outputs.screen.feed import Feed
@@ -19,6 +21,8 @@ STOP_S: Final = 1
 _KEEP_ALIVE_S: Final = 75
 _BEAT_S: Final = 0.5
 _BACKLOG: Final = 64
+REQUEST_S: Final = 5.0  # twice as long may a request take to come
+MOST_OPEN: Final = 150  # connections of one listener, those that answer "try again" among them
 _MOST_AT_ONCE: Final = 100  # requests and streams of one listener; a till has one page, a school some tablets
 
 
@@ -29,6 +33,42 @@ class Served:
     app: ASGIApp
     sock: socket.socket
     tls: ssl.SSLContext | None = None
+    request_s: float = REQUEST_S
+    most_open: int = MOST_OPEN
+
+
+class _Connection(H11Protocol):
+    """A connection that asks for something whole soon, or is ended: one that only connects, or drips, takes no place from a tablet."""
+
+    request_s = REQUEST_S
+    most_open = MOST_OPEN
+    _look: asyncio.TimerHandle | None = None
+    _waited_for: object = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        if len(self.connections) > self.most_open:
+            transport.abort()
+        else:
+            self._look = self.loop.call_later(self.request_s, self._end_if_it_drips)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        super().connection_lost(exc)
+
+    def _end_if_it_drips(self) -> None:
+        """End it where the same request was waited for at the last look. Between two requests uvicorn's own time runs."""
+        if self.transport.get_protocol() is not self:  # a WebSocket's, by now
+            return
+        is_heard = self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
+        is_between = self.timeout_keep_alive_task is not None and not self.conn.trailing_data[0]
+        waits_for = None if is_heard or is_between else (self.cycle,)
+        if waits_for is not None and waits_for == self._waited_for:
+            self.transport.abort()
+            return
+        self._waited_for = waits_for
+        self._look = self.loop.call_later(self.request_s, self._end_if_it_drips)
 
 
 class _Server(uvicorn.Server):
@@ -43,7 +83,7 @@ class _Server(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             lifespan="off",
-            http="h11",
+            http=type("_Connection", (_Connection,), {"request_s": served.request_s, "most_open": served.most_open}),
             ws="wsproto",
             loop="asyncio",
             backlog=_BACKLOG,
@@ -80,7 +120,7 @@ class Pages:
         self.addresses = [_address_of(each) for each in listeners]
 
     def run(self) -> None:
-        """Serve in this thread. Raises OSError where a socket cannot be used."""
+        """Serve in this thread. Raises OSError where a socket cannot be used; and what ended a part that works beside: none dies alone."""
         asyncio.run(self._run())
 
     async def _run(self) -> None:
@@ -89,8 +129,15 @@ class Pages:
         tasks = [asyncio.create_task(work()) for work in (self._feed.run, self._beat, *self._beside)]
         try:
             served = zip(self._servers, self._listeners, strict=True)
-            await asyncio.gather(*(server.serve(sockets=[each.sock]) for server, each in served))
+            serving = asyncio.gather(*(server.serve(sockets=[each.sock]) for server, each in served))
+            parts: set[asyncio.Future[Any]] = {serving, *tasks}
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+            await serving
         finally:
+            self.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from outputs.screen import photos
 from outputs.screen.parts import Parts, Person, Worker
 from outputs.screen.till import readers_of
 from outputs.screen.web import Asked, Refused
@@ -169,8 +170,7 @@ class Deeds:
 
 
 def _shown(person: Person) -> dict[str, object]:
-    photo = f"/photo/{person.id}" if person.has_photo else None
-    return {"person": person.id, "name": person.name, "class": person.class_name, "photo": photo}
+    return {"person": person.id, "name": person.name, "class": person.class_name, "photo": photos.address_of(person)}
 
 
 def _part_id(id_: str, first: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
+from outputs.screen import photos
 from outputs.screen.parts import Event, Person
 from policy.phrases import phrase
 from policy.reasons import Reason
@@ -54,7 +55,7 @@ def shown(event: Event, person_of: Callable[[str], Person | None], language: str
         "how": _how(event),
         "name": person.first_name if person else "",
         "class": person.class_name if person else "",
-        "photo": f"/photo/{person.id}" if person and person.has_photo else None,
+        "photo": photos.address_of(person),
     }
 
 

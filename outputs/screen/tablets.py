@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Route
 from outputs.screen import web
 from outputs.screen.guard import LOCAL, PAIRED_COOKIE
 from outputs.screen.pairing import CODE_LIFE, Pairing
-from outputs.screen.parts import Parts
+from outputs.screen.parts import Parts, Worker
+from outputs.screen.shift import within_shift
 
 _COOKIE_LIFE_S: Final = 400 * 86_400  # as long as browsers keep any
 _TRIES_IN: Final = 10  # of all tablets together, in a minute
@@ -51,9 +52,9 @@ class Attempts:
 
 
 def tablet_routes(parts: Parts, door: TabletDoor, attempts: Attempts) -> list[BaseRoute]:
-    """Lay out the routes; codes and the list are this machine's alone."""
+    """Lay out the routes; codes and the list are this machine's alone, and a code is given in an open shift: a till stands among pupils."""
 
-    def code(asked: web.Asked) -> Mapping[str, object]:
+    def code(asked: web.Asked, _worker: Worker) -> Mapping[str, object]:
         _only_local(asked)
         made = door.pairing.new_code()
         minutes = int(CODE_LIFE.total_seconds() // _MINUTE_S)
@@ -64,7 +65,7 @@ def tablet_routes(parts: Parts, door: TabletDoor, attempts: Attempts) -> list[Ba
         tablets = [{"id": each.id, "name": each.name, "paired_at": each.paired_at} for each in door.pairing.tablets()]
         return {"tablets": tablets, "address": door.address, "fingerprint": door.fingerprint}
 
-    def revoke(asked: web.Asked) -> Mapping[str, object]:
+    def revoke(asked: web.Asked, _worker: Worker) -> Mapping[str, object]:
         _only_local(asked)
         id_ = asked.text("id", most=20)
         parts.sessions.end_device(id_)
@@ -87,9 +88,9 @@ def tablet_routes(parts: Parts, door: TabletDoor, attempts: Attempts) -> list[Ba
 
     return [
         Route("/tablets", tablets),
-        Route("/api/tablets/code", web.answered(parts, code), methods=["POST"]),
+        Route("/api/tablets/code", web.answered(parts, within_shift(parts, code)), methods=["POST"]),
         Route("/api/tablets/list", web.answered(parts, listed), methods=["POST"]),
-        Route("/api/tablets/revoke", web.answered(parts, revoke), methods=["POST"]),
+        Route("/api/tablets/revoke", web.answered(parts, within_shift(parts, revoke)), methods=["POST"]),
         Route("/pair", web.page(parts, "pair")),
         Route("/api/pair", web.answered(parts, pair, _with_cookie), methods=["POST"]),
     ]

@@ -1,4 +1,4 @@
-"""The till's display (`/`, `/till/<reader>`), the stream of answers that it hears (`/api/stream`), and photos (`/photo/<person>`)."""
+"""The till's display (`/`, `/till/<reader>`), the stream of answers that it hears (`/api/stream`), and photos (`outputs.screen.photos`)."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from outputs.screen import web
+from outputs.screen import photos, web
 from outputs.screen.guard import LOCAL
 from outputs.screen.parts import Event, NoDaemon, Parts
 from outputs.screen.shown import shown
@@ -59,13 +59,14 @@ def till_routes(parts: Parts) -> list[BaseRoute]:
         Route("/", first),
         Route("/till/{reader}", of_reader),
         Route("/api/stream", _stream(parts)),
-        Route("/photo/{person}", _photo(parts)),
+        Route(photos.PATH, _photo(parts)),
     ]
 
 
 def _photo(parts: Parts) -> web.Endpoint:
     async def endpoint(request: Request) -> Response:
-        jpeg = await run_in_threadpool(parts.people.photo, request.path_params["person"])
+        id_, seal = request.path_params["person"], request.path_params["seal"]
+        jpeg = await run_in_threadpool(parts.people.photo, id_) if photos.is_told(id_, seal) else None
         if jpeg is None:
             return PlainTextResponse("no photo\n", 404)
         return Response(jpeg, media_type="image/jpeg")

@@ -52,6 +52,7 @@ def change_pin(worker: Worker, pin: str, *, actor: str, now: datetime) -> Worker
 @deed
 def remove(worker: Worker, *, actor: str, now: datetime) -> Worker:
     """Let a worker open no shift any more; the PIN is forgotten, the name stays beside what was done."""
+    locked_state(worker.school)  # before the worker, as whoever gives a PIN: two who wait for each other wait for ever
     held = Worker.objects.select_for_update().get(pk=worker.pk)
     held.is_active, held.pin_salt, held.pin_hash = False, b"", b""
     held.save(update_fields=["is_active", "pin_salt", "pin_hash"])

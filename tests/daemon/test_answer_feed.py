@@ -16,6 +16,7 @@ from daemon.short_path import short_path
 from tests.rig.parts import Entry, heard_log
 
 WITHIN_S = 10.0
+FINE: dict[str, object] = {"fine": True}
 TAP = {"kind": "tap", "reader": "till-1", "verdict": "grant"}
 
 
@@ -145,10 +146,12 @@ def test_a_socket_that_a_killed_daemon_left_is_taken_over(tmp_path: Path) -> Non
 def test_a_state_that_cannot_be_told_silences_no_answer(tmp_path: Path) -> None:
     """A file that cannot be read costs the signs, not the answers nor the daemon: it is said once, and the state comes back by itself."""
     log, entries = heard_log()
-    states = iter([OSError("cannot be read"), OSError("cannot be read"), {"fine": True}])
+    states: Iterator[OSError | dict[str, object]] = iter(
+        [OSError("cannot be read"), OSError("cannot be read"), {"fine": True}]
+    )
 
     def state() -> dict[str, object]:
-        told = next(states, {"fine": True})
+        told = next(states, FINE)
         if isinstance(told, OSError):
             raise told
         return told

@@ -294,7 +294,7 @@ class FaultyJudge(Judge):
         self.left = judges
         self.settled: list[bool] = []
 
-    def judged(self, *given: Any, **more: Any) -> Judged:
+    def judged(self, *given: Any, **more: Any) -> Judged:  # noqa: ANN401  as the judge takes them
         """Judge, or fail as the journal does."""
         self.left -= 1
         if self.left < 0:

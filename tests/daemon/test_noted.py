@@ -122,6 +122,19 @@ def test_taps_that_ask_are_told_while_they_are_young(desk: Desk) -> None:
     assert desk.noted.tap("ef" * 16) is None
 
 
+def test_a_card_that_asked_twice_is_answered_once(desk: Desk) -> None:
+    """The pupil held it to the reader again before the worker had picked: neither tap waits any more; one that comes later does."""
+    desk.ask(1)
+    desk.ask(2)
+    desk.tell(3, fact={"act": "serve", "card": "8", "person": "p-1", "asked": f"{1:032x}"})
+    assert desk.asking() == []
+    desk.ask(4)
+    assert desk.asking() == [f"{4:032x}"]
+    desk.ask(5, card="9")
+    desk.undo(6, 3)
+    assert desk.asking() == [f"{5:032x}", f"{4:032x}"]
+
+
 def test_an_age_is_told_by_the_boot_clock_where_it_can_be(desk: Desk) -> None:
     """Of this run of the machine; of another by the wall clock, and what seems to come from the future is not young."""
     event = desk.mark(1)

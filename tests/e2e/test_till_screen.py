@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.rig.host_rig import CLOSED, GOOD, GOOD_7_BYTES, POOL, RANDOM, SUBSTITUTE, UNKNOWN
+from tests.rig.people import PIN, WORKER
 from tests.rig.till_screen import PHONE, QUEUE, TillScreen, chromium, free_port
 
 pytestmark = pytest.mark.timeout(180)
@@ -257,6 +258,14 @@ def test_a_tablet_is_paired_by_the_code_on_the_till_and_let_go(browser: Browser)
     with TillScreen(browser, screen=f'tablets = "127.0.0.1:{port}"\n') as till:
         page = till.open("/tablets", waits=False)
         expect(page.locator("#fingerprint")).to_contain_text(":")
+        page.locator("#new").click()
+        expect(page.locator("#fault")).to_contain_text("Ava kõigepealt")  # a pupil who reaches the till has no PIN
+        page.locator("a[href='/shift']").click()
+        for digit in PIN:
+            page.locator(".keys button").get_by_text(digit, exact=True).click()
+        page.locator(".keys .main").click()
+        expect(page.locator("#worker")).to_have_text(WORKER)
+        page.goto(page.url.replace("/shift", "/tablets"))
         page.locator("#new").click()
         expect(page.locator("#code")).to_be_visible()
         picture(page, "tablets")

@@ -1,5 +1,6 @@
 """The way into a running process of the host."""
 
+import errno
 import json
 import socket
 import threading
@@ -90,3 +91,28 @@ def test_how_many_wait_is_bounded(tmp_path: Path) -> None:
         release.set()
         for connection in waiting:
             connection.close()
+
+
+class Tired(socket.socket):
+    """A listening socket for which no descriptor is left at first."""
+
+    refusals = 2
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accept, or fail as the kernel does."""
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_no_descriptor_left_passes(tmp_path: Path) -> None:
+    """The way in does not go dark for ever because of one moment: the next question is answered."""
+    listening = Tired(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(tmp_path / "s"))
+    listening.listen(4)
+    server = AskingServer(listening, {"echo": lambda question: {"told": question["say"]}})
+    try:
+        assert answer(tmp_path / "s", b'{"ask": "echo", "say": 5}\n') == {"told": 5}
+    finally:
+        server.close()

@@ -46,32 +46,54 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Return an id for a deed (16 bytes in hex): the same deed asked for again has the same, and is done once. */
+export function newId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 4000;
 const SILENT_MS = 6000; // the server says how things are every 2 s
+
+/** What a connection needs that comes back by itself: `open` after a pause that grows, `giveUp` once nothing was heard for too long. */
+export function patience(open, giveUp) {
+  let silence, pauseMs = FIRST_PAUSE_MS;
+  return {
+    wait() {
+      clearTimeout(silence);
+      silence = setTimeout(giveUp, SILENT_MS);
+    },
+    heard() {
+      pauseMs = FIRST_PAUSE_MS;
+      this.wait();
+    },
+    lost() {
+      clearTimeout(silence);
+      setTimeout(open, pauseMs);
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    },
+  };
+}
 
 /**
  * Hear a stream of server-sent events. `handlers` are functions by event name, each called with the event's JSON; `lost` and `back`
  * are called when the server is not heard and when it is again. It reconnects by itself, for ever.
  */
 export function follow(path, handlers) {
-  let source, silence, pauseMs = FIRST_PAUSE_MS, isLost = false;
+  const connection = patience(open, lose);
+  let source, isLost = false;
 
   function lose() {
     source.close();
-    clearTimeout(silence);
     if (!isLost) {
       isLost = true;
       handlers.lost?.();
     }
-    setTimeout(open, pauseMs);
-    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    connection.lost();
   }
 
   function heard() {
-    clearTimeout(silence);
-    silence = setTimeout(lose, SILENT_MS);
-    pauseMs = FIRST_PAUSE_MS;
+    connection.heard();
     if (isLost) {
       isLost = false;
       handlers.back?.();
@@ -81,7 +103,7 @@ export function follow(path, handlers) {
   function open() {
     source = new EventSource(path);
     source.onerror = lose;
-    silence = setTimeout(lose, SILENT_MS);
+    connection.wait();
     for (const name of Object.keys(handlers).filter((each) => each !== "lost" && each !== "back")) {
       source.addEventListener(name, (event) => {
         heard();

@@ -1,9 +1,6 @@
 // The library desk's page: hears /ws/desk, shows who it is and the number, copies it, and finds by name in an opened shift.
-import { Refused, make, post, word } from "/static/common.js";
+import { Refused, make, newId, patience, post, word } from "/static/common.js";
 
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 4000;
-const SILENT_MS = 6000; // the server says how things are every 2 s
 const FIND_AFTER_MS = 250;
 const COPIED_MS = 2000;
 const SHIFT_EVERY_MS = 15_000;
@@ -21,7 +18,8 @@ const isTyping = answer.dataset.types !== "none";
 // What is heard
 
 const waiting = [...answer.children];
-let pauseMs = FIRST_PAUSE_MS, forgetting;
+const connection = patience(listen, () => socket.close());
+let socket, forgetting;
 
 function show(look, tap, ...children) {
   answer.dataset.look = look;
@@ -32,20 +30,16 @@ function show(look, tap, ...children) {
 }
 
 function listen() {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/desk`);
-  let silence = setTimeout(() => socket.close(), SILENT_MS);
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/desk`);
+  connection.wait();
   socket.addEventListener("message", (event) => {
-    clearTimeout(silence);
-    silence = setTimeout(() => socket.close(), SILENT_MS);
-    pauseMs = FIRST_PAUSE_MS;
+    connection.heard();
     const told = JSON.parse(event.data);
     ({ state: showCondition, identified: showPerson, refused: showRefusal, typed: showTyped })[told.kind]?.(told);
   });
   socket.addEventListener("close", () => {
-    clearTimeout(silence);
     showCondition({ is_reading: false });
-    setTimeout(listen, pauseMs);
-    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    connection.lost();
   });
 }
 
@@ -166,7 +160,7 @@ function showFound(persons) {
 
 function line(person) {
   const button = make("button", { type: "button", class: "main" }, word("desk.hand_over"));
-  const id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const id = newId();
   button.addEventListener("click", async () => {
     button.disabled = true;
     refusal.hidden = true;

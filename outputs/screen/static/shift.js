@@ -1,6 +1,6 @@
 // The worker's shift: class → name → done. Names come to this page only while a shift is open, and leave it when it ends.
 
-import { make, post, word } from "/static/common.js";
+import { make, newId, post, word } from "/static/common.js";
 
 const POLL_MS = 1500;
 const HOME_AFTER_MS = 60000; // a list of names is not left open to the line
@@ -26,7 +26,6 @@ let touchedMs = Date.now();
 let asked = new URLSearchParams(location.search).get("asked"); // the tap that the next pupil answers
 let place = "pin"; // pin, home, class, find, mark, paper
 
-const newId = () => crypto.randomUUID().replaceAll("-", "");
 const deed = (name, body = {}) => post(`/api/shift/${name}`, { service: services.value || undefined, ...body });
 const button = (text, act, attributes = {}) => {
   const made = make("button", { type: "button", ...attributes }, text);
@@ -376,9 +375,9 @@ function showPaper() {
 function openSheet(each, tapId) {
   const id = newId();
   const serve = button(word(each.eaten ? "shift.serve_again" : "shift.serve"), () => send({ id }), { class: "main" });
-  const send = (more) => {
+  const send = async (more) => {
     serve.disabled = true;
-    attempt("serve", { person: each.person, asked: tapId ?? undefined, ...more }, (told) => answered(each, tapId, told));
+    await attempt("serve", { person: each.person, asked: tapId ?? undefined, ...more }, (told) => answered(each, tapId, told));
     serve.disabled = false;
   };
   sheet.replaceChildren(who(each), make("div", { class: "deeds" }, serve, button(word("shift.cancel"), () => sheet.close())));

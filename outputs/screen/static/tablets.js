@@ -8,7 +8,7 @@ async function attempt(deed) {
   try {
     await deed();
   } catch (refused) {
-    part("fault").textContent = refused.message;
+    part("fault").textContent = refused.word === "shift.closed" ? word("tablets.needs_shift") : refused.message;
     part("fault").hidden = false;
   }
 }

@@ -5,6 +5,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -84,6 +85,16 @@ def test_a_port_that_is_taken_is_said_and_ends_it(host: HostRig, ports: tuple[in
     with serving(host):
         told = host.viipe("screen")
     assert (told.returncode, f"127.0.0.1:{ports[0]}: Address already in use" in told.stderr) == (1, True)
+
+
+def test_the_till_is_served_where_tablets_cannot_come_in(host: HostRig, ports: tuple[int, int]) -> None:
+    """Their port is another program's: that is said, and the till's own page, on which pupils wait, is there all the same."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports[1]))
+        taken.listen()
+        with serving(host):
+            assert got(ports[0], "/shift") == 200
+    assert f"127.0.0.1:{ports[1]}: Address already in use" in host.log()
 
 
 def test_a_file_without_pages_is_said(host: HostRig) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.rig.screen import HOST_FILE, ScreenRig
+from outputs.screen import photos
+from tests.rig.screen import HOST_FILE, PEOPLE, ScreenRig
 from tests.rig.typed import TypedKeyboard
 
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -89,7 +90,7 @@ def test_T11_V6_4_a_tap_shows_the_person_big_and_types_the_number(
     expect(page.locator(".first")).to_have_text("Jaan", timeout=WAIT_MS)
     expect(page.locator(".whole")).to_have_text("Jaan Kask · 7A")
     expect(page.locator(".number output")).to_have_text("123")
-    expect(page.locator("img.photo")).to_have_attribute("src", "/photo/T-1002")
+    expect(page.locator("img.photo")).to_have_attribute("src", str(photos.address_of(PEOPLE[1])))
     expect(page.locator(".typed.done")).to_be_visible()
     size_px = float(page.locator(".first").evaluate("each => parseFloat(getComputedStyle(each).fontSize)"))
     assert size_px >= 48

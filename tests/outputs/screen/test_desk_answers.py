@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from outputs.screen import photos
 from outputs.screen.desk_answers import Answer, answer, chosen, number_of
 from sync.people import Person
 
@@ -32,7 +33,7 @@ def test_T11_V6_4_a_granted_tap_identifies_the_person() -> None:
     assert found is not None
     told = found.for_us("et")
     assert (told["kind"], told["number"], told["first_name"]) == ("identified", "123", "Jaan")
-    assert (told["name"], told["class"], told["photo"]) == ("Jaan Kask", "7A", "/photo/T-1002")
+    assert (told["name"], told["class"], told["photo"]) == ("Jaan Kask", "7A", photos.address_of(JAAN))
 
 
 def test_T11_a_refused_substitute_is_told_with_its_reason_and_without_a_name() -> None:

@@ -1,14 +1,21 @@
 """The pages on their sockets: served, ended, and by TLS for tablets alone."""
 
+import asyncio
+import contextlib
 import http.client
 import socket
 import ssl
 import threading
 import time
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from config.screen_table import Address
 from outputs.screen import certificate
@@ -105,3 +112,103 @@ def test_a_tablet_comes_in_by_tls_and_only_when_it_is_paired(tmp_path: Path) -> 
         assert not plain.recv(4096).startswith(b"HTTP"), "without TLS nobody is answered"
     pages.stop()
     thread.join(WITHIN_S)
+
+
+async def echoed(request: Request) -> Response:
+    """Give back what came."""
+    return PlainTextResponse(await request.body() or b"nothing")
+
+
+async def streamed(_request: Request) -> Response:
+    """Tell something now and then."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        for _ in range(6):
+            await asyncio.sleep(0.1)
+            yield b"line\n"
+
+    return StreamingResponse(lines())
+
+
+@contextlib.contextmanager
+def bounded(request_s: float, most_open: int) -> Iterator[int]:
+    """Serve with bounds of a test's own; gives the port."""
+    sock = listening(Address("127.0.0.1", 0))
+    port = int(sock.getsockname()[1])
+    small = Starlette(routes=[Route("/", echoed, methods=["GET", "POST"]), Route("/stream", streamed)])
+    pages = Pages([Served(small, sock, None, request_s, most_open)], Feed(nobody))
+    thread = threading.Thread(target=pages.run, daemon=True)
+    thread.start()
+    while not pages.is_serving:
+        time.sleep(0.01)
+    try:
+        yield port
+    finally:
+        pages.stop()
+        thread.join(WITHIN_S)
+
+
+def asked(port: int, path: str = "/") -> bytes:
+    """Fetch something."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN_S)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().read()
+
+
+WHOLE = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
+BODY = b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\n{"
+
+
+@pytest.mark.parametrize("begins", [b"", WHOLE[:9], WHOLE + WHOLE[:9], BODY])
+def test_whoever_drips_is_ended(begins: bytes) -> None:
+    """Connected and silent, or in the middle of a request, a first or a later one: nobody keeps a place for nothing."""
+    with bounded(0.2, 10) as port, socket.create_connection(("127.0.0.1", port), WITHIN_S) as slow:
+        slow.settimeout(WITHIN_S)
+        slow.sendall(begins)
+        with contextlib.suppress(ConnectionResetError):
+            while slow.recv(65536):  # it is answered what it asked for as a whole, and then ended
+                pass
+        assert asked(port) == b"nothing"
+
+
+def test_who_listens_or_asks_now_and_then_is_not_ended() -> None:
+    """A stream is no drip, nor is a browser that keeps its connection for the next request."""
+    with bounded(0.1, 10) as port:
+        assert asked(port, "/stream") == b"line\n" * 6
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN_S)
+        with contextlib.closing(connection):
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"nothing"
+            assert connection.sock is not None
+            held = connection.sock
+            time.sleep(0.5)
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"nothing"
+            assert connection.sock is held
+
+
+def test_only_so_many_connect() -> None:
+    """More are ended at once: this program's descriptors are for the feed and the till's own page, too."""
+    with bounded(WITHIN_S, 3) as port, contextlib.ExitStack() as stack:
+        many = [stack.enter_context(socket.create_connection(("127.0.0.1", port), WITHIN_S)) for _ in range(4)]
+        assert many[-1].recv(1) == b""
+        many[0].close()
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                assert asked(port) == b"nothing"
+                break
+            time.sleep(0.05)
+        else:
+            pytest.fail("nobody is served again")
+
+
+def test_a_part_that_dies_ends_the_pages() -> None:
+    """Whoever supervises begins them anew: a page without its feed, or a desk that types no more, would be dark and look alive."""
+
+    async def dies() -> None:
+        raise LookupError("a broken invariant")
+
+    sock = listening(Address("127.0.0.1", 0))
+    with contextlib.closing(sock), pytest.raises(LookupError):
+        Pages([Served(Starlette(), sock)], Feed(nobody), [dies]).run()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from outputs.screen import photos
 from policy.model import Verdict
 from tests.rig.shift_school import PIN, POOL, ShiftSchool
 
@@ -37,7 +38,7 @@ def test_a_class_shows_who_has_eaten(school: ShiftSchool) -> None:
         "person": "mari",
         "name": "Mari Maasikas",
         "class": "7A",
-        "photo": "/photo/mari",
+        "photo": photos.address_of(school.screen.people.person("mari")),
         "eaten": True,
     }
     assert [each["eaten"] for each in pupils.values()].count(True) == 1

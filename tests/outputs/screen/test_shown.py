@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from outputs.screen import photos
 from outputs.screen.parts import Person
 from outputs.screen.shown import shown
 from policy.phrases import LANGUAGES, phrase
@@ -44,7 +45,7 @@ def test_a_served_pupil_is_told_by_first_name_class_and_photo() -> None:
         "how": "tap",
         "name": "Jaan",
         "class": "7A",
-        "photo": "/photo/T-1002",
+        "photo": photos.address_of(PEOPLE[1]),
     }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from outputs.screen.signs import Level, signs
+from outputs.screen.signs import Level, Sign, signs
 
 STATE: dict[str, Any] = {
     "readers": [{"name": "till-1", "state": "reading"}, {"name": "front-in", "state": "lost"}],

@@ -12,8 +12,9 @@ from starlette.routing import Route
 
 from outputs.screen.guard import LOCAL, PAIRED_COOKIE
 from outputs.screen.pairing import Pairing
+from outputs.screen.shift import Shift
 from outputs.screen.tablets import Attempts, TabletDoor, tablet_routes
-from tests.rig.screen import ScreenRig
+from tests.rig.screen import NOON, WORKERS, ScreenRig
 
 MINUTE_S = 60.0
 
@@ -34,6 +35,9 @@ class Door:
 
     def __init__(self, folder: Path, screen: ScreenRig) -> None:
         self.pairing = Pairing(folder)
+        session = screen.parts.sessions.begin(LOCAL)
+        session.kept["shift"] = Shift(WORKERS["4711"], NOON.date(), NOON)
+        self.cookie = f"viipe-8443={session.id}"
         self.clock = Clock()
         attempts = Attempts(3, self.clock)
         door = TabletDoor(self.pairing, "https://192.168.1.7:8443/", "AB:CD")
@@ -52,7 +56,11 @@ class Door:
             "path": path,
             "query_string": b"",
             "server": ("127.0.0.1", 8443),
-            "headers": [(b"host", b"127.0.0.1:8443"), (b"content-type", b"application/json")],
+            "headers": [
+                (b"host", b"127.0.0.1:8443"),
+                (b"content-type", b"application/json"),
+                (b"cookie", self.cookie.encode()),
+            ],
             "viipe.device": device,
         }
 
@@ -101,6 +109,14 @@ def test_a_tablet_pairs_no_other(door: Door, path: str) -> None:
     """Codes and the list are the machine's own page's alone; so is the page itself."""
     assert door.ask(path, {"id": "x"}, device="tablet-1").status_code == 403
     assert door.ask("/tablets", device="tablet-1").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/api/tablets/code", "/api/tablets/revoke"])
+def test_nobody_is_paired_without_a_shift(door: Door, path: str) -> None:
+    """A till stands among pupils: whoever can touch its page, and has no PIN, takes no telephone along that hears names."""
+    door.cookie = ""
+    response = door.ask(path, {"id": "x"})
+    assert (response.status_code, told(response)["refused"]) == (403, "shift.closed")
 
 
 def test_tries_are_bounded_for_all_tablets_together(door: Door) -> None:

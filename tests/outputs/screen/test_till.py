@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -200,7 +201,9 @@ def test_counts_that_cannot_be_had_leave_those_of_before(screen: ScreenRig) -> N
         screen.tell(STATE)
         before = events.until("counts")
         screen.daemon.answers["today"] = {"error": "16 questions wait already"}
-        screen.tell({"kind": "mark", "service": "canteen", "person": "T-1003", "fact": {"act": "serve", "how": "class"}})
+        screen.tell(
+            {"kind": "mark", "service": "canteen", "person": "T-1003", "fact": {"act": "serve", "how": "class"}}
+        )
         screen.daemon.answers["today"] = {"error": "16 questions wait already"}
         screen.tell({**TAP, "person": "T-1002", "holder": "person T-1002"})
         events.until("answer")
@@ -217,9 +220,14 @@ def test_the_language_of_reasons_is_the_visitors(screen: ScreenRig) -> None:
 
 
 def test_a_photo_is_shown_where_there_is_one(screen: ScreenRig) -> None:
-    """As a picture, kept in no cache; nobody's is not found."""
-    status, headers, body = screen.client.request("GET", "/photo/T-1002")
+    """As a picture, kept in no cache, at the address that was told; nobody's is not found."""
+    with stream(screen) as events:
+        screen.tell(TAP)
+        told = events.until("answer")["photo"]
+    status, headers, body = screen.client.request("GET", told)
     assert (status, headers["content-type"], headers["cache-control"], body) == (200, "image/jpeg", "no-store", PHOTO)
+    for address in ("/photo/T-1002", "/photo/T-1002/", "/photo/T-1002/0", told.replace("T-1002", "T-1001"), f"{told}ä"):
+        assert screen.get(quote(address))[0] == 404
     assert screen.get("/photo/T-1001")[0] == 404
     assert screen.get("/photo/nobody")[0] == 404
 

@@ -1,8 +1,12 @@
 """Workers and their PINs."""
 
-import pytest
+from functools import partial
 
-from registry.models import AuditEntry, Worker
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from registry.models import AuditEntry, Host, Shows, Worker
 from registry.people import workers
 from registry.refusal import Refused
 from sync.wire.pin import PinHash
@@ -78,3 +82,16 @@ def test_workers_are_bounded() -> None:
         Worker(school=school, name=str(n), added_at=registered.NOON) for n in range(workers.MAX_ACTIVE)
     )
     refused("too_many_workers")
+
+
+def test_whoever_changes_a_worker_locks_in_one_order() -> None:
+    """The school's state, then the worker: a PIN that is given while the worker is removed waits, and neither waits for the other."""
+    host = registered.host(registered.school())
+    Host.objects.filter(pk=host.pk).update(shows=Shows.CANTEEN)
+    worker = workers.add(host.school, "Mall", "2468", actor="it", now=registered.NOON)
+    for deed in (partial(workers.change_pin, worker, "1357"), partial(workers.remove, worker)):
+        with CaptureQueriesContext(connection) as asked:
+            deed(actor="it", now=registered.NOON)
+        tables = [each["sql"].partition(" FROM ")[2] for each in asked.captured_queries]
+        first = [name for told in tables for name in ("registry_sitestate", "registry_worker") if name in told[:40]]
+        assert first[0] == "registry_sitestate"

@@ -181,7 +181,7 @@ def test_a_disk_that_refuses_ends_no_link(host: Path, registry: SmallRegistry) -
     with running(host, registry.url) as link:
         store = PeopleStore(host, environ={})
         until(lambda: store.version == 1 and len(PeopleBox(host, {}).photos()) == 5, str(link.report.faults))
-        registry.lies["people"] = lambda: b"garbage"
+        registry.lies["people"] = b"garbage"
         registry.tell(to_line(PeopleLine(2)))
         until(lambda: link.report.faults.get("people"))
         del registry.lies["people"]
