@@ -26,8 +26,8 @@ from sync.wire import times
 DESK_WITHIN_S: Final = (
     4.5  # somebody stands at the desk and waits; a reader that says nothing for 6 s counts as hanging
 )
-_ANSWERS_SHARE: Final = 0.97  # of the deadline, within which the tap is still to be decided and recorded
-_LINKS_SHARE: Final = 0.85  # of the deadline: its answer has still to come here, and to be judged
+_ANSWERS_SHARE: Final = 0.9  # of the deadline, within which the tap is still to be decided and recorded
+_LINKS_SHARE: Final = 0.75  # of the deadline: its answer has still to come here, on a machine with other things to do
 _SETTLE_S: Final = 0.05
 _HOUR_MS: Final = 3_600_000
 _NO_PRICES: Final[Mapping[str, int]] = {}
@@ -131,7 +131,7 @@ class LinkWatch:
         if neighbours is None or wanted is None:
             told = self._claimed(tap, card, day, prices)
             return _quota_told(told), told
-        until_s = self._monotonic_s() + self._quota_deadline_s
+        until_s = self._monotonic_s() + self._quota_deadline_s * _ANSWERS_SHARE
         own = neighbours.begin(tap.tap_id.hex(), wanted)
         told = self._claimed(tap, card, day, {**prices, **self._reserving(own, wanted)})
         return neighbours.quota(own, wanted.limit, told, until_s), told

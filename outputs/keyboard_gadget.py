@@ -10,6 +10,7 @@ import select
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,7 @@ class KeyboardGadget:
         self._layout, self._suffix = layout, suffix
         self._key_s = key_ms / 1_000
         self._pause = pause
+        self._is_down = False  # a key may be, as far as the other machine knows
         try:
             if stat.S_ISREG(device.stat().st_mode):
                 raise OutputFault(f"{device}: it is a plain file, expected a HID gadget's device")
@@ -54,7 +56,10 @@ class KeyboardGadget:
             self._pause(self._key_s)
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Let go of the device, and of a key that a broken text left down: the other machine would repeat it without end."""
+        if self._is_down:
+            with suppress(OSError):
+                os.write(self._descriptor, ALL_UP)
         os.close(self._descriptor)
 
     def _write(self, report: bytes) -> None:
@@ -71,6 +76,7 @@ class KeyboardGadget:
             except OSError as error:
                 raise OutputFault(f"{self._device}: {_in_words(error)}") from error
             else:
+                self._is_down = report != ALL_UP
                 if written_bytes != REPORT_BYTES:
                     raise OutputFault(
                         f"{self._device}: it took {written_bytes} bytes of a report, expected {REPORT_BYTES}"

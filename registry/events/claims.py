@@ -4,9 +4,9 @@ Where the holder's account pays (V6.5), the price that applies is held with the 
 lock, so that all tills together never bring it below zero.
 
 Servings that are known already count too, claimed or not. A question asked again, with the same `tap_id`, has the same answer. A claim
-that came to nothing says yes again to the host that holds it: that host knows from its own journal whether it served. One that no event has
-used within `CLAIM_HOLDS` is of a till that went down in the middle, or out of contact: it keeps nobody from a lunch elsewhere, and if that
-till served after all, the excess is flagged.
+that came to nothing says yes again to the host that holds it: that host knows from its own journal whether it served. One that came to
+nothing at a till which has told of later servings since keeps nobody from a lunch elsewhere; that of a silent till stands: most likely it
+served.
 """
 
 import json
@@ -28,7 +28,7 @@ from sync.wire.event import place_of
 from sync.wire.faults import Malformed
 from sync.wire.quota import ClaimAnswer, ClaimRequest, Funds
 
-CLAIM_HOLDS: Final = timedelta(seconds=60)
+AT_ONCE: Final = timedelta(seconds=10)  # two readers of one till: whoever asked later may be told of first
 _HOLDER_LETTERS: Final = 64
 _TRIES: Final = 100  # each failed one is another till's claim that went in meanwhile: a limit is reached long before
 
@@ -157,20 +157,13 @@ SELECT %(school)s, %(place)s, %(day)s, %(holder)s, taken.slot, %(tap)s, %(host)s
 ON CONFLICT DO NOTHING
 RETURNING slot
 """  # noqa: S608  our own text twice, no value in it
-_TAKE_OVER: Final = """
-UPDATE registry_claim SET tap_id = %(tap)s, host_id = %(host)s, at = %(at)s
- WHERE used_at IS NULL AND id = (
-    SELECT min(id) FROM registry_claim u
-     WHERE u.school_id = %(school)s AND u.place = %(place)s AND u.day = %(day)s AND u.holder = %(holder)s
-       AND (u.host_id = %(host)s OR u.at < %(forgotten)s) AND u.used_at IS NULL)
-"""
 
 
 class _Wanted:
     """One question, ready to be put to the database."""
 
     def __init__(self, host: Host, request: ClaimRequest, holder: str, now: datetime) -> None:
-        self._host, self._tap_id = host, request.tap_id
+        self._host, self._tap_id, self._day, self._now = host, request.tap_id, request.day, now
         self._values: dict[str, str | int | date | None] = {
             "school": host.school_id,
             "host": host.pk,
@@ -181,7 +174,6 @@ class _Wanted:
             "holder": holder,
             "tap": request.tap_id,
             "at": connection.ops.adapt_datetimefield_value(now),
-            "forgotten": connection.ops.adapt_datetimefield_value(now - CLAIM_HOLDS),
         }
 
     def is_ours(self) -> bool:
@@ -202,6 +194,15 @@ class _Wanted:
 
     def take_over(self) -> bool:
         """Put this tap in the place of an unused one of the same holder: of the same host, or of one that let it lie."""
-        with connection.cursor() as cursor:
-            cursor.execute(_TAKE_OVER, self._values)
-            return bool(cursor.rowcount == 1)
+        of_holder = {name: self._values[name] for name in ("place", "holder")} | {"day": self._day}
+        unused = Claim.objects.filter(school=self._host.school_id, used_at=None, **of_holder).order_by("pk")
+        free = next((each for each in unused if each.host_id == self._host.pk or self._is_forgotten(each)), None)
+        if free is None:
+            return False
+        left = Claim.objects.filter(pk=free.pk, tap_id=free.tap_id, used_at=None)
+        return bool(left.update(tap_id=self._tap_id, host=self._host, at=self._now) == 1)
+
+    def _is_forgotten(self, claim: Claim) -> bool:
+        """Whether its host went on without it: what it told since, in the order of its journal, was claimed well after."""
+        since = Claim.objects.filter(host=claim.host_id, day=claim.day, at__gt=claim.at + AT_ONCE)
+        return since.exclude(used_at=None).exists()

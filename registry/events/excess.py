@@ -16,7 +16,7 @@ from policy.model import Kind
 from policy.reasons import Flag
 from registry.events.many import among, as_day, asked, listed
 from registry.events.rows import Row
-from registry.models import CardKind, Event, EventFlag, Fact, Host, School, Seen
+from registry.models import Card, CardKind, Event, EventFlag, Fact, Host, School, Seen
 from registry.rules.of_day import RulesByDay
 from sync.wire.event import EventKind, place_of
 from sync.wire.facts import Act
@@ -170,11 +170,25 @@ def _by_day(school: School, crowded: Collection[Day]) -> Mapping[Day, list[_Serv
     found = servings().filter(
         holder__in={each.holder for each in crowded}, service_day__in={each.day for each in crowded}
     )
-    rows = found.filter(school=school).values_list(*columns, "card__kind", "flags")
-    for service, direction, day, holder, *place, kind, flags in rows:
+    rows = list(found.filter(school=school).values_list(*columns, "card__kind", "flags", "person"))
+    staff = _staff(school, {person for *_, kind, _flags, person in rows if kind is None and person is not None})
+    for service, direction, day, holder, *place, kind, flags, person in rows:
         assert day is not None  # noqa: S101  they were found by it
         key = Day(place_of(service, direction), day, holder)
         if key in crowded:
             is_charged = Flag.SECOND_CHARGED in flags
-            by_day[key].append(_Serving._make((*place, kind or str(Kind.PERSONAL), is_charged)))
+            supposed = Kind.STAFF if person in staff else Kind.PERSONAL
+            by_day[key].append(_Serving._make((*place, kind or str(supposed), is_charged)))
     return by_day
+
+
+def _staff(school: School, persons: Collection[int]) -> set[int]:
+    """Return those who have a staff card and no personal one: a mark without a card is judged on it, as at the till."""
+    if not persons:
+        return set()
+    held = Card.objects.filter(school=school, person__in=persons, kind__in=_OWN_CARDS).values_list("person", "kind")
+    kinds: defaultdict[int, set[str]] = defaultdict(set)
+    for person, kind in held:
+        assert person is not None  # noqa: S101  they were found by it
+        kinds[person].add(kind)
+    return {person for person, own in kinds.items() if own == {CardKind.STAFF}}

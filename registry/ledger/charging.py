@@ -44,7 +44,7 @@ def book(host: Host, rows: Sequence[Row], now: datetime) -> None:
             if row.told.tap_id not in undone:
                 _charge(host, row, now)
                 known.add(tap_key(row.told.tap_id))
-        elif _takes_back(row) and tap_key(_charged_by(row)) in known:
+        elif _takes_back(host, row) and tap_key(_charged_by(row)) in known:
             _take_back(host, _charged_by(row), now)
     holds.let_go([row.told.tap_id for row in touched], host)
 
@@ -59,10 +59,14 @@ def _charged_by(row: Row) -> str:
     return fact.fact.undoes or "" if fact is not None and fact.fact.act is Act.UNDO else row.told.tap_id
 
 
-def _takes_back(row: Row) -> bool:
-    """Whether it says that a serving was none: an undone mark, or a tap that the disk had decided anew (`sync.wire.event.identity`)."""
-    is_undone = row.told.fact is not None and row.told.fact.fact.act is Act.UNDO
-    return is_undone or (row.told.kind == EventKind.TAP and not row.told.holder)
+def _takes_back(host: Host, row: Row) -> bool:
+    """Whether it says that a serving was none: an undone mark, or a tap that the disk had decided anew (`sync.wire.event.identity`).
+
+    A tap cannot be undone: it goes on counting as a serving, so that its charge stands, whatever a host says.
+    """
+    if row.told.fact is not None and row.told.fact.fact.act is Act.UNDO:
+        return Fact.objects.filter(event__tap_id=_charged_by(row), event__school=host.school_id, act=Act.SERVE).exists()
+    return row.told.kind == EventKind.TAP and not row.told.holder
 
 
 def _undone(host: Host, rows: Iterable[Row]) -> set[str]:

@@ -21,6 +21,7 @@ from sync.link.fetch import Fetcher, Log, Means
 from sync.link.identity import Identity
 from sync.link.neighbours.neighbours import Neighbours, Told
 from sync.link.neighbours.server import AskDaemon
+from sync.link.neighbours.withdrawal import Withdrawal
 from sync.link.people import PeopleFetcher
 from sync.link.questions import Questions
 from sync.link.registry_clock import RegistryClock
@@ -122,8 +123,12 @@ class Link:
             self.report, connect, host, lambda: self._fetcher.root_box_key, quota_deadline_ms, self.neighbours
         )
         workers = {"fetch": self._fetcher.run, "upload": self._uploader.run, "people": self._people.run}
+        self._withdrawal: Withdrawal | None = None
         if self.neighbours is not None:
             workers["neighbours"] = self.neighbours.run
+        else:
+            self._withdrawal = Withdrawal(self._means(state_dir, who, boot, "neighbours"), connect())
+            workers["neighbours"] = self._withdrawal.run
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in workers.items()]
         self._asking: AskingServer | None = None
 
@@ -152,6 +157,8 @@ class Link:
         self._people.cut()
         if self.neighbours is not None:
             self.neighbours.cut()
+        if self._withdrawal is not None:
+            self._withdrawal.cut()
         self._questions.close()
         if self._asking is not None:
             self._asking.close()

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from daemon.link_watch import LinkWatch
+from daemon.neighbourhood import Neighbourhood, Wanted
 from policy.decide import Prices
 from policy.model import Card, Credit, Direction, Kind, Quota, State, Tap
+from sync.facts import Facts
 from sync.link_report import LinkReport, Watermark
 from sync.servings import Boot
-from sync.wire.event import utc_text
+from sync.wire.event import Serving, utc_text
+from sync.wire.neighbour import Reserve
 from sync.wire.quota import ClaimRequest
-from tests.rig.parts import MONDAY_NOON
+from tests.rig.parts import MONDAY_NOON, open_journal
 from tests.rig.told_link import ToldLink, tell
 
 TAP = Tap(bytes(range(16)), "till-1", "canteen", None, bytes.fromhex("EBF2CE70"), 0)
@@ -165,8 +168,46 @@ def test_silence_is_unknown_at_the_deadline(tmp_path: Path) -> None:
     with ToldLink(tmp_path, claim=stay_silent):
         began_s = time.monotonic()
         assert Machine().watch(tmp_path, 100).claim(TAP, CARD, DAY) is Quota.UNKNOWN
-        assert 0.09 < time.monotonic() - began_s < WAIT_S / 2
+        assert 0.08 < time.monotonic() - began_s < WAIT_S / 2
         over.set()
+
+
+def test_neither_the_links_wait_nor_ours_takes_the_whole_deadline(tmp_path: Path) -> None:
+    """The link answers before we stop listening, and both leave time to decide: 150 ms are the tap's, not a question's."""
+    asked: list[tuple[float, int]] = []
+
+    def ask(state_dir: Path, question: Mapping[str, Any], *, name: str, within_s: float) -> Mapping[str, Any]:
+        assert (state_dir, name) == (tmp_path, "link.sock")
+        asked.append((1000 * within_s, question.get("timeout_ms", 0)))
+        return {}
+
+    now_s = [0.0]
+    journal = open_journal(tmp_path)
+    waited: list[float] = []
+
+    def wait(_change: threading.Condition, seconds: float) -> None:
+        waited.append(seconds)
+        now_s[0] += seconds
+
+    house = Neighbourhood(journal, Facts(), lambda: MONDAY_NOON, monotonic_s=lambda: now_s[0], wait=wait)
+    serving = Serving(MONDAY_NOON.date(), "canteen", "person 1")
+    lower = Reserve("trial", "bb" * 16, MONDAY_NOON - timedelta(seconds=1), serving)
+    house.answers()["reserve"]({"ask": "reserve", "host": "till-2", "body": lower.to_json().decode()})
+
+    def gives_way(state_dir: Path, question: Mapping[str, Any], *, name: str, within_s: float) -> Mapping[str, Any]:
+        ask(state_dir, question, name=name, within_s=within_s)
+        held = {"host": "till-2", "tap_id": lower.tap_id, "at": utc_text(lower.at)}
+        return {"neighbours": [{"host": "till-2", "served": {}, "held": [held]}]}
+
+    boot = Machine().boot
+    watch = LinkWatch(tmp_path, boot, 150, neighbours=house, ask=gives_way, monotonic_s=lambda: now_s[0])
+    watch.claim(TAP, CARD, DAY, Wanted(serving, 1, MONDAY_NOON))
+    ((ours_ms, links_ms),) = asked
+    assert (links_ms <= 115, 130 <= ours_ms <= 140) == (True, True)
+    assert sum(waited) <= 0.14
+    LinkWatch(tmp_path, boot, 150, ask=ask).claim(TAP, CARD, DAY)
+    assert asked[-1][0] <= 140
+    journal.close()
 
 
 def test_the_office_is_answered_once(tmp_path: Path) -> None:

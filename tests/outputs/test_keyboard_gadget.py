@@ -112,3 +112,17 @@ def test_a_report_has_eight_bytes() -> None:
     assert REPORT_BYTES == 8
     unit = Path(__file__).parents[2] / "systemd" / "viipe-keyboard-gadget"
     assert "printf 8 " in unit.read_text(encoding="utf-8")
+
+
+def test_a_key_that_a_broken_text_left_down_is_let_go(port: tuple[Path, int]) -> None:
+    """Else the other machine repeats it without end."""
+    path, end = port
+
+    def break_off(_seconds: float) -> None:
+        raise OutputFault("the cable is out")
+
+    gadget = KeyboardGadget(path, layout="et", suffix="enter", key_ms=8, pause=break_off)
+    with pytest.raises(OutputFault, match="cable"):
+        gadget.move(SEVEN)
+    gadget.close()
+    assert os.read(end, 4096) == ALL_UP + reports(strokes("7", layout="et", suffix="none"))[0] + ALL_UP

@@ -23,6 +23,7 @@ BUSYBOX: Final = Path("/bin/busybox")
 WITHIN_S: Final = 240.0  # a guest is up in 3 s on an idle machine, and ten times slower than it
 _SHARED: Final = ("virtio_pci", "9p", "9pnet_virtio")
 _EMPTY: Final = ("proc", "sys", "dev", "host", "modules", "bin")
+_SCRATCH: Final = ("/tmp", "/mnt")  # noqa: S108  the guest's own, laid over a folder in which this repository does not lie
 _ENDED: Final = "guest-ended-with"
 
 _INIT: Final = """#!/bin/busybox sh
@@ -33,8 +34,8 @@ for module in $(/bin/busybox cat /modules/order); do /bin/busybox insmod "/modul
 /bin/busybox mount -t configfs none /sys/kernel/config 2>/dev/null
 /bin/busybox mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=131072 root /host
 for folder in proc sys dev; do /bin/busybox mount --move /$folder /host/$folder; done
-/bin/busybox mount -t tmpfs none /host/tmp
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+/bin/busybox mount -t tmpfs none /hostSCRATCH
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=SCRATCH TMPDIR=SCRATCH LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 /bin/busybox chroot /host sh -c "cd FOLDER; COMMAND"
 code=$?
 echo
@@ -99,7 +100,9 @@ def _root_image(scratch: Path, root: Path, version: str, modules: Sequence[str],
     for file in files:
         shutil.copy(file, tree / "modules")
     (tree / "modules/order").write_text("\n".join(each.name for each in files) + "\n", encoding="utf-8")
+    scratch_folder = next(each for each in _SCRATCH if Path(each) not in REPOSITORY.parents)
     init = _INIT.replace("FOLDER", shlex.quote(str(REPOSITORY))).replace("ENDED", _ENDED)
+    init = init.replace("SCRATCH", scratch_folder)
     (tree / "init").write_text(init.replace("COMMAND", shlex.join(argv).replace('"', '\\"')), encoding="utf-8")
     (tree / "init").chmod(0o755)
     names = "\n".join(str(each.relative_to(tree)) for each in sorted(tree.rglob("*")))

@@ -29,15 +29,23 @@ class Neighbour:
 
 def read(state_dir: Path, own: str) -> Mapping[str, Neighbour]:
     """Return the other hosts by their names; none before the registry published any. Raises CacheFault."""
+    return {each.name: each for each in _listed(state_dir) if each.name != own}
+
+
+def read_own(state_dir: Path, own: str) -> Neighbour | None:
+    """Return what the registry publishes of this host itself, None where it is not listed. Raises CacheFault."""
+    return next((each for each in _listed(state_dir) if each.name == own), None)
+
+
+def _listed(state_dir: Path) -> list[Neighbour]:
     serving = current.look(state_dir).serving
     document = None if serving is None else read_document(state_dir / serving, "hosts")
     if not isinstance(document, list):
-        return {}
+        return []
     try:
-        hosts = [_read(each) for each in document[:MOST_HOSTS]]
+        return [_read(each) for each in document[:MOST_HOSTS]]
     except WireFault as fault:
         raise CacheFault(f"{state_dir}: the registry's document hosts: {fault}") from fault
-    return {each.name: each for each in hosts if each.name != own}
 
 
 def _read(value: Any) -> Neighbour:  # noqa: ANN401  of a document whose signature was verified

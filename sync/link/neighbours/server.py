@@ -3,10 +3,12 @@
 Nothing is answered but what a host of this site signed just now, once; the answer is the deciding process's, signed by this host.
 """
 
+import io
 import json
 import socket
 import socketserver
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,7 +29,9 @@ from sync.wire.request import MAX_SKEW_S, Signed, verify_request
 MOST_CONNECTIONS: Final = 96
 MOST_OF_ONE: Final = 32  # connections from one address: several hosts may run on one machine
 IDLE_S: Final = 75.0  # between two questions on a kept connection
-BODY_S: Final = 5.0
+QUESTION_S: Final = (
+    5.0  # from the first byte of a question to its last, and for a stranger's first: none keeps a place by dripping
+)
 DECIDES_S: Final = 2.0  # how long the deciding process may take
 RECORDS_S: Final = 4.0
 MOST_NONCES: Final = 20_000
@@ -105,9 +109,9 @@ class Answerer:
 class NeighbourServer:
     """Listens until closed."""
 
-    def __init__(self, host: str, port: int, answerer: Answerer) -> None:
-        """Listen. Raises OSError where that cannot be done."""
-        handler = type("_OneHandler", (_Handler,), {"answerer": answerer})
+    def __init__(self, host: str, port: int, answerer: Answerer, *, question_s: float = QUESTION_S) -> None:
+        """Listen; a question must come whole in `question_s`. Raises OSError where that cannot be done."""
+        handler = type("_OneHandler", (_Handler,), {"answerer": answerer, "question_s": question_s})
         self._server = _Server((host, port), handler)
         self.port: Final = int(self._server.server_address[1])
         self._thread = threading.Thread(
@@ -161,13 +165,57 @@ class _Server(socketserver.ThreadingTCPServer):
                 each.shutdown(socket.SHUT_RDWR)
 
 
+class _Arriving(io.RawIOBase):
+    """What comes in on a connection, each question within its time, however few bytes come at once.
+
+    `idle_s` is how long the next question may keep us waiting: long for one whose word was taken, short for a stranger.
+    """
+
+    def __init__(self, connection: socket.socket, question_s: float) -> None:
+        self._connection = connection
+        self._question_s = question_s
+        self._until_s: float | None = None  # None: nothing of the question has come
+        self.idle_s = question_s
+
+    def begin(self) -> None:
+        """Wait for another question."""
+        self._until_s = None
+
+    def readable(self) -> bool:
+        """Tell the buffer that it may read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  as the library has it
+        """Read what is there. Raises TimeoutError when the time is over."""
+        left_s = self.idle_s if self._until_s is None else self._until_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the question did not come whole in time")
+        self._connection.settimeout(left_s)
+        count = self._connection.recv_into(buffer)
+        if self._until_s is None:
+            self._until_s = time.monotonic() + self._question_s
+        return count
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection. `answerer` is set by the class that is made of this."""
 
     answerer: Answerer
     protocol_version = "HTTP/1.1"
-    timeout = IDLE_S
+    question_s = QUESTION_S
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        """Read by the clock."""
+        super().setup()
+        self.rfile.close()
+        self._arriving = _Arriving(self.connection, self.question_s)
+        self.rfile = io.BufferedReader(self._arriving)
+
+    def handle_one_request(self) -> None:
+        """Take the next question; its time begins with its first byte."""
+        self._arriving.begin()
+        super().handle_one_request()
 
     def do_POST(self) -> None:
         """Answer a question."""
@@ -199,20 +247,21 @@ class _Handler(BaseHTTPRequestHandler):
             return _refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"body: expected at most {MAX_QUESTION_BYTES} bytes"
             )
-        self.connection.settimeout(BODY_S)
         body = self.rfile.read(int(length))
-        self.connection.settimeout(IDLE_S)
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
-            return HTTPStatus.OK, self.answerer.answer(self.path, headers, body)
+            answer = self.answerer.answer(self.path, headers, body)
         except Malformed as fault:
             return _refused(HTTPStatus.BAD_REQUEST, "malformed", str(fault))
         except WireFault as fault:
             return _refused(HTTPStatus.UNAUTHORIZED, "bad_signature", str(fault))
         except LinkFault as fault:
             return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "away", str(fault))
+        self._arriving.idle_s = IDLE_S
+        return HTTPStatus.OK, answer
 
     def _send(self, status: HTTPStatus, body: bytes) -> None:
+        self.connection.settimeout(self.question_s)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

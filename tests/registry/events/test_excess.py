@@ -104,6 +104,18 @@ def test_a_hand_mark_counts_until_it_is_undone() -> None:
     assert flagged() == [(again, tapped)]
 
 
+@pytest.mark.parametrize(("kinds", "count"), [(["staff"], 0), (["staff", "personal"], 1), ([], 1)])
+def test_a_mark_without_a_card_is_judged_on_the_card_that_the_till_supposed(kinds: list[CardKind], count: int) -> None:
+    """A teacher without a limit, marked by hand twice, ate no pupil's second lunch; who is a pupil as well has a pupil's limit."""
+    tills = Tills(per_day_by_kind={"personal": 1})
+    person = registered.person(tills.school)
+    for kind in kinds:
+        registered.card(tills.school, person=person, kind=kind)
+    for minute in range(2):
+        tills.mark("till-1", minute, person=str(person.pk), holder=f"person {person.pk}")
+    assert len(flagged()) == count
+
+
 def test_an_undoing_that_is_heard_first_counts_too() -> None:
     """Another host took the mark back; that host could be heard before the one that made it."""
     tills = Tills()

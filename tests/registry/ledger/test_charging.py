@@ -100,6 +100,16 @@ def test_a_mark_that_was_undone_elsewhere_before_it_came_is_not_charged() -> Non
     assert accounts.balance_cents(account) == 100
 
 
+def test_a_tap_cannot_be_undone_and_stays_paid() -> None:
+    """It goes on counting as a serving: a host that says it took one back gives no copies away."""
+    school, person, account = pupil()
+    machine = printer(school)
+    tap = machine.copied(person)
+    machine.telling.tell_fact("undo", undoes=tap["tap_id"])
+    machine.tell()
+    assert accounts.balance_cents(account) == 70
+
+
 def test_a_tap_that_was_decided_anew_and_refused_is_not_paid() -> None:
     """The disk had taken the grant after all, but nobody was served on it: the later answer holds."""
     school, person, account = pupil()

@@ -6,7 +6,7 @@ import pytest
 
 from sync.cache_file import read_document
 from sync.faults import CacheFault
-from sync.link.neighbours.directory import Neighbour, read
+from sync.link.neighbours.directory import Neighbour, read, read_own
 from sync.wire.card_key import SiteKey
 from tests.rig.parts import ONE_CARD, feed
 from tests.rig.published_site import DOCUMENTS, PublishedSite
@@ -29,6 +29,8 @@ def test_the_others_are_known_by_name_key_and_address(tmp_path: Path) -> None:
         "till-2": Neighbour("till-2", PUBLIC, None, frozenset()),
         "till-3": Neighbour("till-3", PUBLIC, "10.1.2.3:8441", frozenset({"canteen"})),
     }
+    assert read_own(tmp_path, "till-3") == read(tmp_path, "till-1")["till-3"]
+    assert read_own(tmp_path, "till-9") is None
 
 
 def test_before_anything_is_published_there_are_none(tmp_path: Path) -> None:

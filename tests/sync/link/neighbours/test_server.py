@@ -4,7 +4,9 @@ import http.client
 import json
 import secrets
 import socket
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 from sync.link.faults import Unreachable
 from sync.link.identity import Enrolment, Identity
-from sync.link.neighbours.server import MOST_NONCES, MOST_OF_ONE, Answerer, NeighbourServer, Nonces
+from sync.link.neighbours.server import MOST_NONCES, MOST_OF_ONE, QUESTION_S, Answerer, NeighbourServer, Nonces
 from sync.link.registry_clock import RegistryClock
 from sync.wire.keys import BoxKey, SigningKey
 from sync.wire.neighbour import MAX_QUESTION_BYTES, TELL, Tell, TellAnswer
@@ -45,12 +47,12 @@ class Daemon:
 class Asker:
     """Asks a server over a real connection."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, question_s: float = QUESTION_S) -> None:
         self.daemon = daemon
         self.heard: list[str] = []
         keys = {"till-2": OTHER.public}
         answerer = Answerer(WHO, RegistryClock(lambda: 0, wall=lambda: NOW), keys.get, daemon.ask, self.heard.append)
-        self.server = NeighbourServer("127.0.0.1", 0, answerer)
+        self.server = NeighbourServer("127.0.0.1", 0, answerer, question_s=question_s)
 
     def headers(self, body: bytes = BODY, *, path: str = TELL, **how: Any) -> dict[str, str]:  # noqa: ANN401  what is signed
         """Sign a question."""
@@ -167,3 +169,44 @@ def test_a_port_that_is_taken_is_an_os_error(asker: Asker, tmp_path: Path) -> No
     assert tmp_path.exists()
     with pytest.raises(OSError, match="in use"):
         NeighbourServer("127.0.0.1", asker.server.port, asker.server._server.RequestHandlerClass.answerer)  # type: ignore[attr-defined]
+
+
+def test_a_question_that_drips_is_hung_up_on() -> None:
+    """A byte now and then keeps nobody's place: neither in the head nor in the body, nor for a stranger who says nothing."""
+    asker = Asker(Daemon(), question_s=0.5)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in asker.headers().items())
+    begun = f"POST {TELL} HTTP/1.1\r\n{headers}Content-Length: {len(BODY)}\r\n"
+    for said in ("", f"POST {TELL} HT", begun, f"{begun}\r\n"):
+        with socket.create_connection(("127.0.0.1", asker.server.port), timeout=20) as plug:
+            plug.sendall(said.encode())
+            began_s = time.monotonic()
+            assert _dripped_until_cut(plug, is_silent=not said) - began_s < 10
+    assert asker.daemon.asked == []
+    assert asker.post(asker.headers())[0] == 200
+    asker.server.close()
+
+
+def _dripped_until_cut(plug: socket.socket, *, is_silent: bool) -> float:
+    """Send a byte every tenth of a second, which no single wait is too long for, and return when it was cut."""
+    plug.settimeout(0.1)
+    for _ in range(200):
+        with suppress(TimeoutError):
+            if plug.recv(1) == b"":
+                break
+        with suppress(OSError):
+            plug.sendall(b"" if is_silent else b"x")
+    return time.monotonic()
+
+
+def test_a_connection_is_kept_between_questions() -> None:
+    """The time of a question begins with its first byte: one whose word was taken may be silent for longer in between."""
+    asker = Asker(Daemon(), question_s=0.3)
+    connection = http.client.HTTPConnection("127.0.0.1", asker.server.port, timeout=20)
+    for _ in range(2):
+        connection.request("POST", TELL, BODY, asker.headers())
+        assert connection.getresponse().read()
+        plug = connection.sock
+        time.sleep(0.6)
+    assert connection.sock is plug
+    connection.close()
+    asker.server.close()
