@@ -129,7 +129,9 @@ def _waiting_heard(db: sqlite3.Connection) -> list[tuple[int, Event]]:
     )
     settled += [json.loads(body) for (body,) in own]
     latest = latest_by_card(told for event in settled if (told := told_in(event)))
-    return [(row_id, event) for row_id, event in waiting if not ((told := told_in(event)) and is_outlived(told, latest))]
+    return [
+        (row_id, event) for row_id, event in waiting if not ((told := told_in(event)) and is_outlived(told, latest))
+    ]
 
 
 def _heard_facts(db: sqlite3.Connection) -> Iterator[tuple[int, dict[str, Any]]]:
