@@ -67,7 +67,7 @@ def test_a_serial_card_moves_a_relay(line: SerialLine, board: RelayBoard) -> Non
         host.start()
         host.wait_until(in_order(host), "the relay")
         assert host.tap(lambda: line.write(em4100(GOOD)))["verdict"] == "grant"
-        board.wait(is_on=True)
+        board.wait_pulses(1)
         board.wait(is_on=False)
         assert host.wait_event("outcome")["outcome"] == "done"
         assert host.tap(lambda: line.write(em4100(CLOSED)))["verdict"] == "deny"
@@ -220,7 +220,7 @@ def test_nothing_pulses_but_a_grant(line: SerialLine, board: RelayBoard) -> None
         host.start()
         host.wait_until(in_order(host), "the relay")
         assert host.tap(lambda: line.write(em4100(GOOD)))["verdict"] == "grant"
-        board.wait(is_on=True)
+        board.wait_pulses(1)
         assert board.pulses() == 1
 
 
@@ -256,6 +256,7 @@ def test_a_reader_that_loses_bits_admits_whom_only_one_card_can_be(line: SerialL
         host.wait_until(in_order(host), "the relay")
         event = host.tap(lambda: line.write(b"242,52848\r\n"))
         assert (event["verdict"], event["card"]) == ("grant", "A")
+        board.wait_pulses(1)  # the tap is told before the strike moves
         line.write(b"023,50146\r\n")  # 17 C3 E2: of B and of C
         host.wait_until(lambda: "2 held cards share" in host.log(), "the log to tell")
         assert host.tap(lambda: line.write(b"001,00001\r\n"))["reason"] == "unknown"

@@ -127,8 +127,7 @@ def test_a_line_of_25_pupils_is_shown_each_by_name(till: TillScreen) -> None:
       new MutationObserver(() => name.textContent && window.seen.push(name.textContent)).observe(name, {childList: true});
     }""")
     for uid in QUEUE:
-        till.put(uid)
-        time.sleep(0.12)
+        till.tap(uid)
     expect(page.locator("#classes li", has_text="5a")).to_have_text("5a25/25")
     seen: list[str] = page.evaluate("window.seen")
     assert seen == [f"Õpilane{n:02}" for n in range(1, 26)]

@@ -62,6 +62,11 @@ class RelayBoard:
         with self._changed:
             assert self._changed.wait_for(lambda: self.is_on(channel) is is_on, WAIT_S), f"{self.levels}"
 
+    def wait_pulses(self, count: int, channel: int = 1) -> None:
+        """Wait until a relay was switched on so often, even if it is off again."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.pulses(channel) >= count, WAIT_S), f"{self.levels}"
+
     def wait_frames(self, count: int) -> None:
         """Wait until so many frames were understood."""
         with self._changed:
