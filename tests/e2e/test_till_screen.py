@@ -5,7 +5,6 @@ The pictures that it takes are those of docs/screen.md: `VIIPE_SCREENS=docs/scre
 
 import base64
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
