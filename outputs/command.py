@@ -73,6 +73,8 @@ class RunCommand:
             elif select.select([process.stderr], [], [], LOOK_S)[0]:
                 data = os.read(process.stderr.fileno(), 65_536)
                 said, is_open = (said + data)[:TOLD_BYTES], bool(data)
+        if is_open and select.select([process.stderr], [], [], 0)[0]:  # its last words, said since the last look
+            said = (said + os.read(process.stderr.fileno(), 65_536))[:TOLD_BYTES]
         self._judge(process.returncode, said)
 
     def _judge(self, code: int, said: bytes) -> None:

@@ -23,12 +23,12 @@ VIIPE = Path(sys.executable).with_name("viipe")
 SEED = int(os.environ.get("VIIPE_CRASH_SEED", "20261123"))
 KILLS = 100 * int(os.environ.get("VIIPE_CRASH_LONG", "1"))
 NO_LONGER_THAN_S = 35.0 * int(os.environ.get("VIIPE_CRASH_LONG", "1"))
-KILLS_AT_LEAST = 20  # on the slowest machine
+KILLS_AT_LEAST = 20  # also on the slowest machine, however long they take there
 WITHIN_S = 15.0
 EARLY = 5  # each fifth is killed while it starts
 POLL_S = 0.005
 
-pytestmark = pytest.mark.timeout(NO_LONGER_THAN_S + 60)
+pytestmark = pytest.mark.timeout(NO_LONGER_THAN_S + 180)
 
 
 class Killed:
@@ -48,7 +48,7 @@ class Killed:
     def rounds(self) -> Iterator[int]:
         """Give rounds, in each of which an import is begun and one of an earlier round is killed, done or not."""
         for number in range(KILLS):
-            if time.monotonic() > self._until:
+            if number >= KILLS_AT_LEAST and time.monotonic() > self._until:
                 break
             if number % EARLY == 0:
                 self.end_import()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry.cli import COMMANDS, main
+from tests.rig import laid_tables
 from tests.rig.registry_process import ROOT
 
 LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
@@ -42,6 +43,7 @@ def test_the_data_directory_stands_before_or_after_the_command(tmp_path: Path, p
 )
 def test_the_answer_is_in_the_language_of_whoever_asks(tmp_path: Path, environ: dict[str, str], said: str) -> None:
     """As the environment says it; in the registry's where it says none of ours; and not in two at once."""
+    laid_tables.lay(tmp_path)
     assert said in run("--data", str(tmp_path), "enrol-code", "main-hall", **environ).stderr
 
 
@@ -50,7 +52,7 @@ def test_the_command_is_the_first_word_that_is_no_options_value(
 ) -> None:
     """Whatever else in the line is called like a command, such as a folder, a file or a note."""
     inner = tmp_path / "import"
-    inner.mkdir()
+    laid_tables.lay(inner)
     (inner / "registry.toml").write_text('language = "en"\n')
     for data in (("--data", str(inner)), (f"--data={inner}",)):
         done = run(*data, "card", "close", "C1", "--reason", "lost", "--note", "import")

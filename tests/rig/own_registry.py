@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from registry.data_dir import VARIABLE
+from tests.rig import laid_tables
 
 ROOT: Final = Path(__file__).parents[2]
 _WITHIN: Final = "import django; django.setup(); from registry import tables; tables.bring_up_to_date()\n"
@@ -28,6 +29,8 @@ class OwnRegistry:
 
     def within(self, code: str) -> str:
         """Run code inside the registry; returns what it printed."""
+        if not any((self.folder / name).exists() for name in (laid_tables.NAME, "registry.toml")):
+            laid_tables.lay(self.folder)
         done = self._run("-c", _WITHIN + code)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from tests.rig import laid_tables
 from tests.rig.postgresql import VARIABLE
 
 ROOT: Final = Path(__file__).parents[2]
@@ -23,11 +24,12 @@ STOP_S: Final = 20
 class RegistryProcess:
     """A registry with a data directory of its own; `with RegistryProcess() as registry: registry.url`.
 
-    `database` is PostgreSQL's address; left out it is that of VIIPE_TEST_DATABASE, else SQLite. On the server at that address it has a
-    database of its own, which goes when it goes.
+    Its tables are laid already, on SQLite, unless it is to start from nothing (`is_laid` False). `database` is PostgreSQL's address;
+    left out it is that of VIIPE_TEST_DATABASE, else SQLite. On the server at that address it has a database of its own, which goes
+    when it goes.
     """
 
-    def __init__(self, data: Path | None = None, *, database: str | None = None) -> None:
+    def __init__(self, data: Path | None = None, *, database: str | None = None, is_laid: bool = True) -> None:
         """Lay the data directory."""
         self._folder = tempfile.TemporaryDirectory(prefix="viipe-registry-")
         self.data = data or Path(self._folder.name, "data")
@@ -42,6 +44,8 @@ class RegistryProcess:
             on_server(self._server, f"CREATE DATABASE {self._database}")
             address = f"{self._server.rpartition('/')[0]}/{self._database}"
             (self.data / "registry.toml").write_text(f'database = "{address}"\n')
+        elif is_laid and not (self.data / laid_tables.NAME).exists():
+            laid_tables.lay(self.data)
 
     def __enter__(self) -> Self:
         """Start it, and wait until it serves."""

@@ -8,6 +8,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.rig.host_rig import HEADER, SAMPLES, UNKNOWN, VIIPE, HostRig
 from tests.rig.ifd import EventIfd
 
@@ -71,6 +73,7 @@ def test_the_next_tap_sees_them(host: HostRig, ifd: EventIfd) -> None:
     assert host.status()["pid"] == pid
 
 
+@pytest.mark.timeout(200)
 def test_a_hundred_thousand_cards(idle: HostRig) -> None:
     """A big list is taken, and each of its cards is known."""
     idle.feed(

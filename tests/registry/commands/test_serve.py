@@ -15,13 +15,14 @@ from django.utils import timezone
 from registry.asgi import Registry
 from registry.commands.serve import STOP_S, Server, listening
 from registry.publishing import keys
+from tests.rig import laid_tables
 from tests.rig.protocol_host import ProtocolHost, ask
 from tests.rig.registry_process import ROOT, RegistryProcess, a_school
 
 
 def test_a_first_start_needs_no_other_step() -> None:
     """Tables and keys are made, the recovery key is shown this once, and it says what to do next."""
-    with RegistryProcess() as registry:
+    with RegistryProcess(is_laid=False) as registry:
         assert "recovery key" in registry.said
         assert sorted(path.name for path in (registry.data / "keys").iterdir()) == [
             "box.key",
@@ -67,6 +68,7 @@ def test_it_ends_in_time_with_streams_open() -> None:
 
 def test_a_port_that_another_has_is_a_fault(tmp_path: Path) -> None:
     """It is said which."""
+    laid_tables.lay(tmp_path)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
