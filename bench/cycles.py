@@ -76,14 +76,15 @@ def _granted(host: HostRig, line: SerialLine, board: RelayBoard) -> int:
 
 
 def _cycle(host: HostRig, line: SerialLine, board: RelayBoard, text: str, cycle: int) -> None:
-    back = len(host.events("reader_back"))
     host.start()
     host.reload(text + f"repeat_s = {cycle + 1}\n")
     line.unplug()
     board.unplug()
+    host.wait_until(lambda: not host.reads() and not _outputs_work(host), "the loss of both")
     line.plug()
     board.plug()
-    host.wait_event("reader_back", back + 1)
+    # by the status, not by events: reading a journal of thousands again and again would be the most of a cycle
+    host.wait_until(host.reads, "the reader")
     _await_outputs(host)
     if cycle % 2:
         host.stop()
@@ -94,7 +95,11 @@ def _cycle(host: HostRig, line: SerialLine, board: RelayBoard, text: str, cycle:
 
 
 def _await_outputs(host: HostRig) -> None:
-    host.wait_until(lambda: all(each["fault"] is None for each in host.status()["outputs"]), "the board")
+    host.wait_until(lambda: _outputs_work(host), "the board")
+
+
+def _outputs_work(host: HostRig) -> bool:
+    return all(each["fault"] is None for each in host.status()["outputs"])
 
 
 def _frame() -> bytes:

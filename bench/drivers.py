@@ -1,7 +1,8 @@
 """What each kind of reader costs: card in the field → tap over the driver's own floor, memory and processor of an idle host, parsers.
 
 The devices are emulated on pseudo-terminals, in this process (tests/rig): no wire's time is in the figures, and the NFC
-chip answers at once where a real one takes some milliseconds. PC/SC's own way is measured by `field`.
+chip answers at once where a card is, and after 5 ms a try where none is; a real one takes some milliseconds for
+either. PC/SC's own way is measured by `field`.
 """
 
 import contextlib
@@ -42,7 +43,8 @@ TAPS: Final = 300
 IDLE_S: Final = 10.0
 SHORT_BYTES, LONG_BYTES = 10**6, 10**9
 SHORT_UNPLUGS, LONG_UNPLUGS = 20, 1000
-SHORT_NFC_UNPLUGS: Final = 5  # a child's end, a pause and a new child take some 3 s
+SHORT_NFC_UNPLUGS: Final = 5  # a child's end and a new child take some 0.6 s
+RETRY_S: Final = 0.02  # between two looks for a device that was pulled: 0.25 s in the field, which would be the most of 1,000 unplugs
 CHUNK: Final = 1 << 20
 PIPE_BYTES: Final = 200  # as a pipe gives them: less than the longest line
 WITHIN_S: Final = 10.0
@@ -312,11 +314,11 @@ def _refusing(what: str, begin: Callable[[], Callable[[bytes], Sequence[object]]
 def _unplugs(folder: Path, count: int, nfc_count: int) -> Iterator[Figure]:
     path = folder / "unplugged"
     with SerialLine(path) as line:
-        reader = SerialReader(Line(str(path)), Em4100Frames, absent_ms=50)
+        reader = SerialReader(Line(str(path)), Em4100Frames, absent_ms=50, retry_s=RETRY_S)
         yield from _unplugged("serial", reader, line, count)
     chip_path = folder / "unplugged-pn532"
     with Pn532(chip_path) as chip:
-        nfc_reader = NfcReader(parse_device(f"tty:{chip_path}:pn532"), absent_ms=50)
+        nfc_reader = NfcReader(parse_device(f"tty:{chip_path}:pn532"), absent_ms=50, retry_s=RETRY_S)
         yield from _unplugged("NFC", nfc_reader, chip, nfc_count)
 
 

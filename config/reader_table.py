@@ -94,11 +94,14 @@ def reader_check(services: frozenset[str] | None, outputs: frozenset[str] | None
         "power_cycle": checks.program,
     }
 
+    paths: dict[str, str] = {}
+
     def check(value: object) -> ReaderConfig:
         given = checks.table(value)
         kind = given.get("kind")
-        of_serial = [*_of_a_line(given), *_lost_bits(given)]
-        faults = _one_way_to_find(given) if kind == "pcsc" else of_serial if kind == "serial" else []
+        of_serial = [*_of_a_line(given), *_lost_bits(given), *_path_taken(given, "port", paths)]
+        of_nfc = _path_taken(given, "device", paths)
+        faults = _one_way_to_find(given) if kind == "pcsc" else of_serial if kind == "serial" else of_nfc
         known = checks.by_kind(given, common, kinds, _LATER)
         own = REQUIRED.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
         return ReaderConfig(**checks.fields(given, known, {"name", "kind", "service", *own}, also=faults))
@@ -109,7 +112,7 @@ def reader_check(services: frozenset[str] | None, outputs: frozenset[str] | None
 def _kinds() -> dict[str, dict[str, Check[Any]]]:
     return {
         "serial": {
-            "port": checks.distinct(checks.device_path, "another reader"),
+            "port": checks.device_path,
             "baud": checks.baud,
             "format": checks.one_word(FORMATS),
             "notation": checks.one_word(NOTATIONS),
@@ -196,6 +199,17 @@ def _one_way_to_find(given: Mapping[str, object]) -> list[Fault]:
     if "match" not in given and "usb_port" not in given:
         return [Fault((), "neither match nor usb_port", "one of them")]
     return []
+
+
+def _path_taken(given: Mapping[str, object], key: str, paths: dict[str, str]) -> list[Fault]:
+    """Tell a device file that another reader has, of whatever kind: a line is read by one alone."""
+    said = given.get(key)
+    path = said.removeprefix("tty:").rpartition(":")[0] if isinstance(said, str) and said.startswith("tty:") else said
+    if not isinstance(path, str) or not path.startswith("/"):
+        return []  # a reader on USB; what is no path at all, the key's own check tells
+    former, paths[path] = paths.get(path), str(said)
+    is_told = key == "device" and former == said  # by the key's own check
+    return [Fault((key,), told(said), "another one: another reader has it already")] if former and not is_told else []
 
 
 _OF_A_LINE: Final = ("notation", "prefix", "suffix", "length")

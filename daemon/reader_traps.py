@@ -19,7 +19,7 @@ class Trap:
 
 # By what a reader's own words speak of; the first that fits.
 _REMEDIES: Final = (
-    ("exclusively lock", "another program has the port open: `fuser -v PORT` names it; ModemManager is kept off by systemd/70-viipe.rules"),
+    ("locked", "another program has the port open: `fuser -v PORT` names it; ModemManager is kept off by systemd/70-viipe.rules"),
     ("Permission denied", "install systemd/70-viipe.rules and viipe.service.d/devices.conf; groups dialout and gpio own these devices"),
     ("Operation not permitted", "the unit's device policy refuses it: leave its line in viipe.service.d/devices.conf"),
     ("polkit", "polkit refuses a PC/SC client without a desktop: install systemd/50-viipe-pcscd.rules"),
@@ -29,17 +29,20 @@ _REMEDIES: Final = (
     ("is not there", "plug it in, or see its name: ls -l /dev/viipe (systemd/70-viipe.rules gives names that last)"),
     ("No such file", "plug it in, or see its name: ls -l /dev/viipe (systemd/70-viipe.rules gives names that last)"),
     ("no such NFC reader", "see lsusb and `python -m nfc`; pn533_usb must not hold it: install systemd/viipe-pn533.conf"),
+    ("gpioinfo", "compare the host's file with gpiodetect and gpioinfo; group gpio owns the chips (systemd/70-viipe.rules)"),
+    ("gpiodetect", "compare the host's file with gpiodetect; group gpio owns the chips (systemd/70-viipe.rules)"),
     ("several readers", "give each of them its usb_port instead of a match"),
 )  # fmt: skip
 _ELSE: Final = {
     "pcsc": "compare `viipe readers` with the host's file",
     "nfc": "see its cable and its device in the host's file; power_cycle takes its power when it does not come back",
     "serial": "see its cable, its port and its speed in the host's file",
+    "output": "see that its device or file can be written by the daemon's user",
 }
 
 
 def remedy(kind: str, why: str) -> str:
-    """Say what to do about a reader that does not read."""
+    """Say what to do about a reader that does not read, or (as kind "output") about an output that does not move."""
     text = why.lower()
     return next((mend for word, mend in _REMEDIES if word.lower() in text), _ELSE.get(kind, _ELSE["pcsc"]))
 

@@ -53,6 +53,10 @@ class GpioSwitch:
         """Give the line back."""
         self._request.release()
 
+    def watched(self) -> int | None:
+        """Return None: what is soldered on is not pulled."""
+        return None
+
     def _set(self, value: Value) -> None:
         try:
             self._request.set_value(self._line, value)

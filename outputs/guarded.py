@@ -84,6 +84,10 @@ class Guarded:
                 raise OutputFault(f"the guardian did not answer within {ANSWER_S:g} s")
             raise OutputFault(self._fault)
 
+    def trouble(self) -> str | None:
+        """Say why no guardian holds the device, None while one does (`outputs.output.Watched`)."""
+        return None if self._process is not None else self._fault
+
     def close(self) -> None:
         """Let go: the guardian puts the device to rest and ends, by itself should it take long."""
         with self._changed:

@@ -45,15 +45,21 @@ class Guardian:
         self._lines = Lines()
 
     def serve(self, commands: int) -> None:
-        """Carry out what comes from a descriptor until it ends; raises OutputFault when the switch fails."""
+        """Carry out what comes from a descriptor until it ends; raises OutputFault when the switch fails or is pulled."""
+        poll = select.poll()
+        poll.register(commands, select.POLLIN)
+        watched = self._switch.watched() if self._switch is not None else None
+        if watched is not None:
+            poll.register(watched, 0)  # a hang-up is told without being asked for
         while True:
             ends_ms = self._pulse.ends_ms
-            wait_s = None if ends_ms is None else max(0, ends_ms - now_ms()) / 1_000
-            ready, _, _ = select.select([commands], [], [], wait_s)
+            ready = dict(poll.poll(None if ends_ms is None else max(0, ends_ms - now_ms())))
             if self._pulse.is_over(now_ms()):  # first: a flood of commands does not put the end off
                 self._rest()
-            if ready and not self._hear(os.read(commands, MOST_BYTES)):
+            if commands in ready and not self._hear(os.read(commands, MOST_BYTES)):
                 return
+            if watched in ready:
+                raise OutputFault("the device was pulled")
 
     def end(self) -> None:
         """Put the switch to rest, however long it takes within bounds, and let go of it."""

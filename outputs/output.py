@@ -1,7 +1,7 @@
 """The face of every output: it takes a command and has moved when it returns, or says why it has not."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class OutputFault(Exception):
@@ -28,3 +28,11 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Let go of the device, unmoved."""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An output that finds out by itself that its device is gone, before anybody stands at the door."""
+
+    def trouble(self) -> str | None:
+        """Say why it could not move just now, None when it could; from any thread, without waiting."""

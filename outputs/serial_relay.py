@@ -77,6 +77,10 @@ class RelaySwitch:
         """Close the line."""
         self._port.close()
 
+    def watched(self) -> int | None:
+        """Return the line: a USB converter that is pulled hangs up."""
+        return int(self._port.fileno())
+
     def _send(self, *, on: bool) -> None:
         try:
             self._port.reset_input_buffer()  # answers are not read, and must not pile up

@@ -20,6 +20,9 @@ class Switch(Protocol):
     def close(self) -> None:
         """Let go of the device."""
 
+    def watched(self) -> int | None:
+        """Return a descriptor that hangs up when the device is pulled (POLLHUP); None where there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class GpioSpec:

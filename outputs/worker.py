@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from outputs.output import Command, Output, OutputFault
+from outputs.output import Command, Output, OutputFault, Watched
 
 MOST_WAITING: Final = 16
 TOO_LATE_S: Final = 5.0  # a strike that moves later than that opens for nobody
@@ -27,7 +27,7 @@ class OutputWorker:
     ) -> None:
         """Start the thread, which opens the output by `make` (raises OutputFault where it cannot)."""
         self._monotonic_s = monotonic_s
-        self.fault: str | None = None
+        self._fault: str | None = None
         self._make = make
         self._output: Output | None = None
         self._commands: queue.Queue[tuple[Command, Told, float] | None] = queue.Queue(
@@ -37,6 +37,12 @@ class OutputWorker:
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name=f"output {name}", daemon=True)
         self._thread.start()
+
+    @property
+    def fault(self) -> str | None:
+        """Why it did not move when it was last asked to or opened, or would not now; None when it is in order."""
+        output = self._output
+        return self._fault or (output.trouble() if isinstance(output, Watched) else None)
 
     def hand_over(self, command: Command, told: Told) -> bool:
         """Hand a command over without waiting; `told` is called once, on the output's thread, when it is done or has failed.
@@ -75,23 +81,23 @@ class OutputWorker:
                 told(f"not carried out: it had waited for more than {TOO_LATE_S:.0f} s")
                 continue
             self._try(lambda output, command=command: output.move(command))  # type: ignore[misc]
-            told(self.fault)
+            told(self._fault)
         self._close()
 
     def _try(self, act: Callable[[Output], None]) -> None:
-        """Act on the output, opened where it is not; `fault` says afterwards why that failed, or None."""
+        """Act on the output, opened where it is not; `_fault` says afterwards why that failed, or None."""
         try:
             if self._output is None:
                 self._output = self._make()
             act(self._output)
         except OutputFault as fault:
-            self.fault = str(fault)
+            self._fault = str(fault)
             self._close()
         except Exception as error:  # noqa: BLE001  a thread that died would take commands and tell nobody what became of them
-            self.fault = f"a fault in the output itself: {type(error).__name__}: {error}"
+            self._fault = f"a fault in the output itself: {type(error).__name__}: {error}"
             self._close()
         else:
-            self.fault = None
+            self._fault = None
 
     def _close(self) -> None:
         output, self._output = self._output, None

@@ -1,8 +1,8 @@
 """An NFC reader over nfcpy: the parent of a process that may hang, break or be killed at any time (`readers.nfc_child`).
 
 `NfcReader.run` starts the process, hears its words, and ends it when it is silent past its deadline, says nonsense or
-says that its device failed; then it starts another, after a pause that doubles up to a cap. The child's silence can
-delay nobody: it is waited for with a deadline, and `stop` wakes the wait.
+says that its device failed; then it starts another, after a pause that doubles up to a cap, and that ends when another
+device stands at the path. The child's silence can delay nobody: it is waited for with a deadline, and `stop` wakes the wait.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ READY_S: Final = 8.0  # a child's first word: Python, nfcpy, and a chip on a Ras
 DEADLINE_S: Final = 3.0  # between two words afterwards; nfcpy's slowest link takes 1 s a technology
 ALIVE_S: Final = 1.0  # so often a start in progress is told
 RETRY_S: Final = 0.25
-LONGEST_RETRY_S: Final = 2.0
+LONGEST_RETRIES: Final = 8  # the longest pause, in first ones
 STEADY_S: Final = 10.0  # a child that served for so long was no failed start
 LEAVE_S: Final = 0.3  # a child that is asked to end switches the field off
 MOST_BYTES: Final = 4_096
@@ -65,7 +65,7 @@ class _Child:
 class NfcReader:
     """A reader (see `readers.reader.Reader`) that nfcpy drives."""
 
-    def __init__(  # noqa: PLR0913  the last four have their defaults
+    def __init__(  # noqa: PLR0913  all but the first have their defaults
         self,
         device: NfcDevice,
         *,
@@ -73,6 +73,8 @@ class NfcReader:
         absent_ms: int = 200,
         tap_on_start: bool = False,
         deadline_s: float = DEADLINE_S,
+        ready_s: float = READY_S,
+        retry_s: float = RETRY_S,
         child: Sequence[str] = CHILD,
         clock_ns: ClockNs = now_ns,
     ) -> None:
@@ -81,18 +83,22 @@ class NfcReader:
         self._command = (*child, device.name, ",".join(technologies))
         self._sights = Sights(Presence(absent_ms, tap_on_start))
         self._deadline_s = deadline_s
+        self._ready_s = ready_s
+        self._retry_s = retry_s
         self._clock_ns = clock_ns
         self._lost = False
         self._stopping = Wake()
 
     def run(self, listener: Listener) -> None:
         """Read cards until `stop`; a fault is told once, and the process is begun anew until one serves."""
-        pause_s = RETRY_S
+        pause_s = self._retry_s
         while not self._stopping.is_set():
-            if self._path is not None and not Path(self._path).exists():  # a process would find out no more, at a cost
+            which = self._which()
+            if which is None and self._path is not None:  # a process would find out no more, at a cost
                 self._say_lost(listener, f"{self._path} is not there")
-                self._wait_lost(RETRY_S, listener)
-                pause_s = RETRY_S
+                listener.alive()
+                self._stopping.wait(self._retry_s)
+                pause_s = self._retry_s
                 continue
             began_ns = self._clock_ns()
             try:
@@ -101,9 +107,9 @@ class NfcReader:
             except (ReaderFault, OSError) as fault:
                 self._say_lost(listener, str(fault))
                 if self._clock_ns() - began_ns > STEADY_S * NS_PER_S:
-                    pause_s = RETRY_S
-                self._wait_lost(pause_s, listener)
-                pause_s = min(2 * pause_s, LONGEST_RETRY_S)
+                    pause_s = self._retry_s
+                self._wait_lost(pause_s, which, listener)
+                pause_s = min(2 * pause_s, LONGEST_RETRIES * self._retry_s)
 
     def stop(self) -> None:
         """End `run` within 1 s, from another thread."""
@@ -117,7 +123,7 @@ class NfcReader:
         is_ready, heard_ns = False, self._clock_ns()
         while not self._stopping.is_set():
             now_ns = self._clock_ns()
-            deadline_s = self._deadline_s if is_ready else READY_S
+            deadline_s = self._deadline_s if is_ready else self._ready_s
             if now_ns - heard_ns > deadline_s * NS_PER_S:
                 raise ReaderFault(f"the reader's process said nothing for {deadline_s:g} s")
             self._sights.passed(now_ns // NS_PER_MS)
@@ -168,11 +174,22 @@ class NfcReader:
             self._lost = True
             listener.lost(why)
 
-    def _wait_lost(self, pause_s: float, listener: Listener) -> None:
+    def _which(self) -> tuple[int, ...] | None:
+        """Tell one device at the path from the next that is plugged in there; None for none, or where there is no path."""
+        try:
+            found = Path(self._path).stat() if self._path is not None else None
+        except OSError:
+            return None
+        return None if found is None else (found.st_rdev, found.st_ino, found.st_ctime_ns)
+
+    def _wait_lost(self, pause_s: float, which: tuple[int, ...] | None, listener: Listener) -> None:
+        """Pause for as long as it is still that device which failed: one that was pulled is looked for, another is tried at once."""
         until_ns = self._clock_ns() + int(pause_s * NS_PER_S)
         while (left_s := (until_ns - self._clock_ns()) / NS_PER_S) > 0 and not self._stopping.is_set():
             listener.alive()
-            self._stopping.wait(min(left_s, ALIVE_S))
+            self._stopping.wait(min(left_s, RETRY_S))
+            if self._which() != which:
+                return
 
 
 def _read(pipe: int) -> bytes:

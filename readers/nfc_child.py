@@ -4,8 +4,14 @@ nfcpy hangs, breaks and leaks in ways of its own, so it lives alone: whatever go
 parent (`readers.nfc`) begins another. The device is opened once and kept (nfcpy#154, #203, #243: many work once, then
 are gone). `sense` is used, never `connect`: a chip that falls silent raises in the one and looks like an empty field
 in the other. The process ends when its parent does, which it sees at its standard input.
+
+A PN532 is not asked again and again whether a card has come: it is told to try some more by itself (MxRtyPassiveActivation, UM0701-02,
+7.3.1), answers when it finds one, and we sleep meanwhile. It waits so in the technology that last found a card; between two waits one of
+the others is looked at.
 """
 
+import errno
+import fcntl
 import os
 import select
 import sys
@@ -13,16 +19,25 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import nfc.clf  # type: ignore[import-untyped]
+import nfc.clf.pn532  # type: ignore[import-untyped]
 import nfc.clf.transport  # type: ignore[import-untyped]
 
 from readers.nfc_device import NfcDevice, parse_device
 from readers.nfc_words import Kind, Word, encode
 from readers.reader import now_ns
 
-PAUSE_S: Final = 0.02  # between two looks at an empty field
+PAUSE_S: Final = (
+    0.02  # between two looks at an empty field; of a chip that waits by itself: from one's begin to the next's
+)
 PAUSE_WITH_CARD_S: Final = 0.05
 BEAT_NS: Final = 500_000_000  # at least so often it is said that looks succeed
+WAITING_TRIES: Final = (
+    12  # of some 5 ms each, and far from nfcpy's second for an answer even where a chip takes five times that
+)
+MAX_RETRIES: Final = 0x05  # the item of RFConfiguration: for ATR_REQ, PSL_REQ, passive activation
+TRIES: Final = 1  # what nfcpy sets
 ERRORS_IN_A_ROW: Final = 5  # a card at the edge of the field breaks a look or two; a broken chip breaks all
+NS_PER_S: Final = 1_000_000_000
 UID_LENGTHS: Final = {"A": (4, 7, 10), "B": (4,), "F": (8,)}
 
 
@@ -42,12 +57,24 @@ def open_device(device: NfcDevice) -> Any:  # noqa: ANN401  nfcpy has no types
     return frontend
 
 
+def _take_line(path: str) -> None:
+    """Lock the line against other programs for as long as this process lives; nfcpy opens it without.
+
+    Two that speak with one chip both lose it: a look by hand (`viipe taps`) must not take the door's reader away.
+    """
+    line = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(f"{path} could not be locked exclusively: another program has it open") from None
+
+
 def _driver(name: str | None) -> Any:  # noqa: ANN401  as above
-    if name == "arygon":
-        import nfc.clf.arygon as driver  # type: ignore[import-untyped]  # noqa: PLC0415  only where it is used
-    else:
-        import nfc.clf.pn532 as driver  # type: ignore[import-untyped]  # noqa: PLC0415  as above
-    return driver
+    if name != "arygon":
+        return nfc.clf.pn532
+    from nfc.clf import arygon  # noqa: PLC0415  only where it is used
+
+    return arygon
 
 
 def uid_of(target: Any, technology: str) -> bytes | None:  # noqa: ANN401  as above
@@ -62,13 +89,26 @@ def uid_of(target: Any, technology: str) -> bytes | None:  # noqa: ANN401  as ab
     return uid if len(uid) in UID_LENGTHS[technology[-1]] else None
 
 
+def chip_that_waits(frontend: Any) -> Any:  # noqa: ANN401  as above
+    """Return the chip that can wait for a card by itself, None for a reader of which we do not know that it can.
+
+    An ACR122's is spoken to through a firmware that has a mind of its own about how long an answer may take.
+    """
+    device: Any = getattr(frontend, "device", None)
+    is_on_a_line = isinstance(device, nfc.clf.pn532.Device) and device.chipset.transport.TYPE == "TTY"
+    return device.chipset if is_on_a_line else None
+
+
 class Watch:
     """Looks again and again, and says what has changed."""
 
     def __init__(self, frontend: Any, technologies: list[str], say: Callable[[Word], None]) -> None:  # noqa: ANN401  as above
         """Begin with nothing seen."""
         self._frontend = frontend
+        self._chip = chip_that_waits(frontend)
+        self._tries = TRIES
         self._technologies = technologies
+        self._turn = 0  # the look's number
         self._say = say
         self._said: Word | None = None
         self._said_ns = now_ns()
@@ -77,11 +117,15 @@ class Watch:
     def look(self) -> bool:
         """Look once in each technology, from the one that last found a card; return whether there is a card.
 
+        With a chip that waits the others take turns, one a look, so that it waits most of the time.
+
         Raises OSError and termios.error of a device that is gone, and whatever nfcpy raises, when it does so again and again.
         """
-        for technology in tuple(self._technologies):
+        self._turn += 1
+        for place, technology in enumerate(self._those_in_turn()):
             seen_ns = now_ns()
             try:
+                self._try(TRIES if place or self._turn == 1 else WAITING_TRIES)
                 target = self._frontend.sense(nfc.clf.RemoteTarget(technology))
             except (nfc.clf.UnsupportedTargetError, ValueError):  # ValueError: the PN53x drivers' word for the same
                 self._technologies.remove(technology)
@@ -98,11 +142,31 @@ class Watch:
             else:
                 self._errors = 0
             if target is not None:
-                self._found(target, technology, seen_ns)
+                # a chip that waited answered when the card came; another was asked when it lay there
+                self._found(target, technology, seen_ns if self._chip is None else now_ns())
                 return True
             self._beat()
         self._tell(Word(Kind.EMPTY, seen_ns))
         return False
+
+    def _those_in_turn(self) -> list[str]:
+        """Return all for the first look: a card that lies there is to be found before the field is said to be empty."""
+        first, *others = self._technologies
+        if self._turn == 1 or self._chip is None or not others:
+            return [first, *others]
+        return [first, others[self._turn % len(others)]]
+
+    def rest_s(self, look_ns: int, *, has_card: bool) -> float:
+        """Return how long nothing is looked at after a look that took so long."""
+        if has_card:
+            return PAUSE_WITH_CARD_S
+        return PAUSE_S if self._chip is None else max(0.0, PAUSE_S - look_ns / NS_PER_S)
+
+    def _try(self, tries: int) -> None:
+        """Tell a chip that waits how often it tries from now on."""
+        if self._chip is not None and tries != self._tries:
+            self._chip.rf_configuration(MAX_RETRIES, bytes([1, 0, tries]))
+            self._tries = tries
 
     def _found(self, target: Any, technology: str, seen_ns: int) -> None:  # noqa: ANN401  as above
         self._technologies.remove(technology)
@@ -131,16 +195,43 @@ def parent_is_there(wait_s: float) -> bool:
     return not ready
 
 
+def ready_first(say: Callable[[Word], None]) -> Callable[[Word], None]:
+    """Say that the device is ready before the first sight: one that has not looked yet cannot be said to read."""
+    is_ready = False
+
+    def said(word: Word) -> None:
+        nonlocal is_ready
+        if not is_ready and word.kind is not Kind.BEAT:
+            is_ready = True
+            say(Word(Kind.READY))
+        say(word)
+
+    return said
+
+
 def watch(device: str, technologies: str, say: Callable[[Word], None]) -> None:
     """Open the device and look until the parent is gone."""
-    frontend = open_device(parse_device(device))
+    named = parse_device(device)
+    if named.tty_path is not None:
+        _take_line(named.tty_path)
+    frontend = open_device(named)
     if frontend.device is None:
         raise OSError("no such NFC reader is there, or this user may not use it")
-    say(Word(Kind.READY))
-    looking = Watch(frontend, technologies.split(","), say)
-    while parent_is_there(PAUSE_WITH_CARD_S if looking.look() else PAUSE_S):
-        pass
+    looking = Watch(frontend, technologies.split(","), ready_first(say))
+    rest_s = 0.0
+    while parent_is_there(rest_s):
+        began_ns = now_ns()
+        has_card = looking.look()
+        rest_s = looking.rest_s(now_ns() - began_ns, has_card=has_card)
     frontend.close()
+
+
+def in_words(error: Exception) -> str:
+    """Say what an exception of nfcpy's means, and which it was."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in {errno.EIO, errno.ETIMEDOUT, errno.ENODEV}:
+        return f"the chip does not answer, or not as it should ({error})"
+    return str(error) if type(error) is OSError else f"{type(error).__name__}: {error}"
 
 
 def main() -> None:
@@ -156,7 +247,7 @@ def main() -> None:
     except BrokenPipeError:
         pass
     except Exception as error:  # noqa: BLE001  OSError, termios.error, IndexError, Chipset.Error …: nfcpy has no tree of its own
-        say(Word(Kind.FAULT, text=f"{type(error).__name__}: {error}"))
+        say(Word(Kind.FAULT, text=in_words(error)))
     os._exit(0)  # what the library holds open cannot hang our end
 
 

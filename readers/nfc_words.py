@@ -1,14 +1,14 @@
 """What an NFC reader's process tells its parent: one line of ASCII each, pure on both ends.
 
-    ready                        the device is open and answers
+    ready                        the device is open and has been looked with once
     beat                         a look is done, nothing has changed: cards can be read
     card SEEN_NS TECHNOLOGY UID  a card is there (UID in hex, as the chip sends it)
     mute SEEN_NS                 a card is there that does not tell its UID
     empty SEEN_NS                no card is there
     fault TEXT                   the device failed; the process ends
 
-SEEN_NS is the boot-time clock when the look began. A child is a library that fails in strange ways: whatever else it
-says is a `NfcWordsFault`, on which it is ended.
+SEEN_NS is the boot-time clock when the look began, or, of a chip that waits for a card by itself, when it answered. A child is a
+library that fails in strange ways: whatever else it says is a `NfcWordsFault`, on which it is ended.
 """
 
 import re

@@ -145,6 +145,7 @@ class Lines:
     def __init__(self, form: LineFormat) -> None:
         """Begin at a line's begin."""
         self._form = form
+        self._unlike = Misread(f"a line that is no {form.notation}")
         self._begun = bytearray()
         self._skipping = False  # within a line that is too long, until its end
         self._longest = len(form.prefix) + (form.length or LONGEST_LINE) + len(form.suffix or b"")
@@ -199,7 +200,7 @@ class Lines:
         if form.length is not None and len(value) != form.length:
             return Misread(f"a line of {len(value)} characters, expected {form.length}")
         if not _NOTATIONS[form.notation].fullmatch(value):
-            return Misread(f"a line that is no {form.notation}")
+            return self._unlike
         if form.notation is not Notation.HEX:
             return Read(value.decode()) if form.length or len(value) >= FEWEST_DIGITS else Misread("a line too short")
         if form.length is None and len(value) < FEWEST_HEX:

@@ -9,6 +9,7 @@ A silent line proves little. What is proved, every 1.5 s, is that the port is op
 the device that its path leads to; a reader that is dead on a living line is not found out so.
 """
 
+import errno
 import os
 import select
 import termios
@@ -109,7 +110,7 @@ class _Session:
 class SerialReader:
     """A reader (see `readers.reader.Reader`) on a serial line."""
 
-    def __init__(  # noqa: PLR0913  the last four have their defaults
+    def __init__(  # noqa: PLR0913  the last five have their defaults
         self,
         line: SerialLine,
         make_parser: Callable[[], Parser],
@@ -117,6 +118,7 @@ class SerialReader:
         repeats_ms: int = 0,
         absent_ms: int = 200,
         tap_on_start: bool = False,
+        retry_s: float = RETRY_S,
         clock_ns: ClockNs = now_ns,
     ) -> None:
         """Keep what to open; nothing is opened before `run`. A new parser is made for each opening."""
@@ -124,6 +126,7 @@ class SerialReader:
         self._make_parser = make_parser
         self._repeats_ms = repeats_ms
         self._sights = Sights(Presence(absent_ms, tap_on_start))
+        self._retry_s = retry_s
         self._clock_ns = clock_ns
         self._lost = False
         self._stopping = Wake()
@@ -139,9 +142,9 @@ class SerialReader:
                 termios.error,
                 ReaderFault,
             ) as fault:  # SerialException is an OSError, termios.error is none
-                self._say_lost(listener, f"{self._line.path}: {fault}")
+                self._say_lost(listener, _in_words(self._line.path, fault))
                 listener.alive()
-                self._stopping.wait(RETRY_S)
+                self._stopping.wait(self._retry_s)
 
     def stop(self) -> None:
         """End `run` at once, from another thread."""
@@ -191,5 +194,18 @@ def burst(line: SerialLine, timeout_s: float) -> bytes:
             while said and len(said) < MOST_BYTES and (more := port.read(1)):
                 said += more
     except (OSError, termios.error) as error:
-        raise ReaderFault(f"{line.path}: {error}") from error
+        raise ReaderFault(_in_words(line.path, error)) from error
     return said
+
+
+_WORDS: Final = {
+    errno.ENOENT: "is not there",
+    errno.EACCES: "cannot be opened by this user: Permission denied",
+    errno.EAGAIN: "could not be locked exclusively: another program has it open",
+}
+
+
+def _in_words(path: str, fault: Exception) -> str:
+    """Say what became of a line; of what is met every day without what pyserial wraps around it."""
+    known = _WORDS.get(fault.errno or 0) if isinstance(fault, OSError) else None
+    return f"{path} {known}" if known else f"{path}: {fault}"

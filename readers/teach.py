@@ -67,7 +67,7 @@ def line(said: bytes, uid: bytes) -> list[TaughtLine]:
     for found in Em4100Frames().feed(said):
         if isinstance(found, Read):
             return [TaughtLine(taught, None) for taught in forms(found.raw, uid)]
-    candidates = [*_candidates(said, uid)]
+    candidates = [*_candidates(_once(said), uid)] or [*_candidates(said, uid)]
     whole = [each for each in candidates if each.taught.form.keeps_all]
     if not candidates:
         raise TeachFault(
@@ -90,6 +90,14 @@ def _leaves(form: UidForm, said: bytes | str, uid: bytes) -> bool:
         return False
 
 
+def _once(said: bytes) -> bytes:
+    """Return one of the lines of a reader that wrote the same again and again, the last perhaps not to its end; else all of it."""
+    for size in range(1, len(said) // 2 + 1):
+        if said[size:] == said[:-size]:
+            return said[:size]
+    return said
+
+
 def _candidates(said: bytes, uid: bytes) -> Iterator[TaughtLine]:
     if is_random(uid):
         raise TeachFault(
@@ -100,7 +108,7 @@ def _candidates(said: bytes, uid: bytes) -> Iterator[TaughtLine]:
             start = said.lower().find(text.lower().encode())
             if start < 0:
                 continue
-            found = _line_format(said, start, len(text), notation, is_padded=text == written)
+            found = _line_format(said, start, len(text), notation)
             if found is not None and _reads(found, said):
                 yield TaughtLine(Taught(form, lost_bits(form, len(uid))), found)
                 break
@@ -119,15 +127,19 @@ def _variants(form: UidForm, written: str) -> Iterator[tuple[Notation, str]]:
             yield Notation.HEX, separator.join(written[place : place + 2] for place in range(0, len(written), 2))
 
 
-def _line_format(said: bytes, start: int, size: int, notation: Notation, *, is_padded: bool) -> LineFormat | None:
+def _line_format(said: bytes, start: int, size: int, notation: Notation) -> LineFormat | None:
+    """Return the format of a line that holds its number there.
+
+    A length is part of it only where nothing else ends the line: one card does not tell that all are as long. Others
+    have UIDs of 7 bytes, and of readers that leave zeros out every fourth number of 4 bytes has fewer than 10 digits.
+    """
     prefix, suffix = said[:start], said[start + size :]
     digits = _HEX_DIGITS if notation is Notation.HEX else _DIGITS
     if suffix[:1] in digits or (notation is not Notation.HEX and prefix[-1:] in digits):
         return None  # a part of a longer number that reads so by chance
     is_line_end = suffix != b"" and not suffix.strip(b"\r\n")
-    length = size if is_padded or suffix == b"" or notation is Notation.HEX else None
     try:
-        return LineFormat(notation, prefix, None if is_line_end else suffix, length)
+        return LineFormat(notation, prefix, None if is_line_end else suffix, size if suffix == b"" else None)
     except ValueError:
         return None
 

@@ -17,7 +17,7 @@ from readers.pcsc import list_readers
 from readers.reader import Presented
 
 STOP_WITHIN_S = 2.0
-HELD = " (a serial port is read by one program alone: is it the daemon? systemctl stop viipe)"
+HELD = " (a line is read by one program alone: is it the daemon? systemctl stop viipe)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,7 @@ class _Shown:
         self._say(f"{self._config.name}: {why}")
 
     def lost(self, why: str) -> None:
-        self._say(f"{self._config.name}: {why}{HELD if 'exclusively lock' in why else ''}")
+        self._say(f"{self._config.name}: {why}{held_hint(why)}")
 
     def back(self) -> None:
         self._say(f"{self._config.name}: there again")
@@ -105,6 +105,11 @@ class _Shown:
 
     def _say(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
+
+
+def held_hint(why: str) -> str:
+    """Return what to say behind a reader's words when another program has its line."""
+    return HELD if "locked exclusively" in why else ""
 
 
 def _as_text(table: dict[str, object]) -> str:

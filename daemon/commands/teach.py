@@ -20,6 +20,7 @@ import tomlkit
 from config import host as host_file
 from config.host import HostConfig, ReaderConfig
 from daemon import build
+from daemon.commands.taps import held_hint
 from policy.uid import UidError, UidForm, all_forms, collisions, completions, cut, parse_hex
 from readers.reader import Presented, ReaderFault
 from readers.teach import Taught, TaughtLine, TeachFault, forms, line
@@ -52,8 +53,8 @@ def perform(arguments: argparse.Namespace) -> int:
     config = host_file.load(arguments.config)
     try:
         reader = _reader(config, arguments.reader)
-        uid = parse_hex(arguments.uid)
-    except (UidError, ValueError) as error:
+        uid = _known(arguments.uid)
+    except ValueError as error:
         print(f"viipe teach: {error}", file=sys.stderr)
         return os.EX_USAGE
     print(f"hold the known card to {reader.name}", file=sys.stderr, flush=True)
@@ -75,7 +76,7 @@ def perform(arguments: argparse.Namespace) -> int:
         )
         return 1
     ((taught, keys),) = whole
-    write_keys(arguments.config, reader.name, keys)
+    write_keys(arguments.config, reader.name, {**keys, "lossy": None})
     print(f"{reader.name}: {taught.form}; written to {arguments.config}. To take it up: systemctl reload viipe")
     return 0
 
@@ -87,12 +88,22 @@ def _reader(config: HostConfig, name: str) -> ReaderConfig:
     raise ValueError(f"--reader: found {name}, expected one of {', '.join(each.name for each in config.readers)}")
 
 
+def _known(written: str) -> bytes:
+    try:
+        return parse_hex(written)
+    except UidError as error:
+        raise ValueError(f"--uid: {error}") from None
+
+
 def _taught(reader: ReaderConfig, uid: bytes, timeout_s: float) -> list[tuple[Taught, Keys]]:
     """Read one tap, and infer. Raises ReaderFault where no card came, or it teaches nothing."""
     if reader.kind == "serial":
         from readers.serial_port import burst  # noqa: PLC0415  a host without serial readers does without pyserial
 
-        said = burst(build.serial_line(reader), timeout_s)
+        try:
+            said = burst(build.serial_line(reader), timeout_s)
+        except ReaderFault as fault:
+            raise ReaderFault(f"{fault}{held_hint(str(fault))}") from None
         if not said:
             raise TeachFault(f"no card within {timeout_s:g} s")
         return [(each.taught, _line_keys(each)) for each in line(said, uid)]
@@ -124,7 +135,8 @@ def _one_tap(config: ReaderConfig, timeout_s: float) -> Presented:
     try:
         return heard.presentation.get(timeout=timeout_s)
     except queue.Empty:
-        raise TeachFault(f"no card within {timeout_s:g} s{': ' + heard.why if heard.why else ''}") from None
+        why = f": {heard.why}{held_hint(heard.why)}" if heard.why else ""
+        raise TeachFault(f"no card within {timeout_s:g} s{why}") from None
     finally:
         reader.stop()
         thread.join(STOP_WITHIN_S)
@@ -205,14 +217,26 @@ def write_keys(path: Path, reader: str, keys: Keys) -> None:
     document = tomlkit.parse(path.read_text(encoding="utf-8-sig"))
     tables: Any = document["reader"]
     (table,) = (each for each in tables if each["name"] == reader)
+    below = _taken_off(table)
     for key, value in keys.items():
         if value is not None:
             table[key] = value
         elif key in table:
             del table[key]
+    for each in below:
+        table.add(each)
     text = tomlkit.dumps(document)
     host_file.parse(text)
     _replace(path, text)
+
+
+def _taken_off(table: Any) -> list[Any]:  # noqa: ANN401  tomlkit's own
+    """Take the comments and empty lines off a table's end: they speak of what comes after it, and new keys go before them."""
+    body = table.value.body
+    below: list[Any] = []
+    while body and body[-1][0] is None:
+        below.insert(0, body.pop()[1])
+    return below
 
 
 def _replace(path: Path, text: str) -> None:

@@ -105,11 +105,21 @@ def test_a_form_that_loses_bits_is_allowed_by_a_word_of_its_own() -> None:
         assert [each.key for each in faults(words)] == [f"reader[1].{key}"]
 
 
-def test_two_readers_share_no_port() -> None:
-    """A serial port is read by one alone."""
-    second = '\n[[reader]]\nname = "other"\nservice = "canteen"\n'
-    (fault,) = faults(LINE + second + LINE)
-    assert (fault.key, fault.expected) == ("reader[2].port", "another one: another reader has it already")
+@pytest.mark.parametrize(
+    ("first", "second", "key"),
+    [
+        (LINE, LINE, "port"),
+        (NFC, NFC, "device"),
+        (NFC, LINE, "port"),
+        (LINE, NFC, "device"),
+        (NFC, NFC.replace("pn532", "arygon"), "device"),
+        (NFC.replace("tty:/dev/ttyUSB0:pn532", "usb"), NFC.replace("tty:/dev/ttyUSB0:pn532", "usb"), "device"),
+    ],
+)
+def test_two_readers_share_no_line(first: str, second: str, key: str) -> None:
+    """A serial port is read by one alone, of whatever kind the two are; it is told once."""
+    (fault,) = faults(first + '\n[[reader]]\nname = "other"\nservice = "canteen"\n' + second)
+    assert (fault.key, fault.expected) == (f"reader[2].{key}", "another one: another reader has it already")
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,14 @@ def test_an_acr122u_is_named() -> None:
 @pytest.mark.parametrize(
     ("kind", "why", "word"),
     [
-        ("serial", "/dev/ttyUSB0: Could not exclusively lock port", "fuser"),
+        ("serial", "/dev/ttyUSB0 could not be locked exclusively: another program has it open", "fuser"),
         ("serial", "/dev/ttyUSB0: [Errno 13] Permission denied", "devices.conf"),
-        ("serial", "/dev/ttyUSB0: [Errno 2] No such file or directory", "/dev/viipe"),
+        ("serial", "/dev/ttyUSB0 is not there", "/dev/viipe"),
+        ("output", "/dev/ttyUSB1: [Errno 2] No such file or directory", "/dev/viipe"),
+        ("output", "/dev/gpiochip0 line 3: there is no such chip or line: see gpioinfo (ENOENT)", "gpiodetect"),
+        ("output", "/dev/ttyUSB1: another program has locked the line", "fuser"),
+        ("output", "strike.log: something new", "written by the daemon's user"),
+        ("nfc", "/dev/ttyUSB0 could not be locked exclusively: another program has it open", "fuser"),
         ("pcsc", "polkit refuses this user the PC/SC service", "50-viipe-pcscd.rules"),
         ("nfc", "ModuleNotFoundError: No module named 'nfc'", "extra"),
         ("nfc", "something new", "power_cycle"),

@@ -118,6 +118,14 @@ def wait_until_left(door: Door) -> None:
     wait_for_guardians(door, lambda found: not found)
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    until_s = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
+
+
 def move_when_ready(output: Guarded, command: Command) -> None:
     """Move an output whose guardian is just being begun anew."""
     until_s = time.monotonic() + 10
@@ -254,6 +262,20 @@ def test_so_it_is_when_the_output_is_closed_meanwhile(relay: Door) -> None:
     assert relay.is_on()
     relay.plug()
     relay.wait_off()
+
+
+def test_a_board_that_is_pulled_at_rest_is_told_before_a_grant(relay: Door) -> None:
+    """A pulled line is a fault of the output while nobody asks for anything; it is none when the board is back, and nothing pulsed."""
+    output = relay.open()
+    assert output.trouble() is None
+    relay.pull()
+    wait_until(lambda: output.trouble() is not None)
+    relay.plug()
+    wait_until(lambda: output.trouble() is None)
+    assert relay.pulses() == 0
+    output.move(Command("tap", 0.2))
+    output.close()
+    assert relay.pulses() == 1
 
 
 def test_a_device_that_is_not_there_is_a_fault() -> None:

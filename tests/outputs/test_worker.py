@@ -224,3 +224,28 @@ def until(holds: Callable[[], bool]) -> None:
             return
         pause.wait(0.01)
     raise AssertionError("waited in vain")
+
+
+class WatchedStrike(Strike):
+    """One that knows by itself that it could not move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.why: str | None = None
+
+    def trouble(self) -> str | None:
+        return self.why
+
+
+def test_an_output_that_knows_of_its_trouble_tells_it_unasked() -> None:
+    """A status shows that a board was pulled before the first grant fails of it, and that it is back."""
+    strike, told = WatchedStrike(), Told()
+    worker = OutputWorker("strike", strike.make)
+    assert _hand_over(worker, told, "a")
+    told.wait(1)
+    faults = []
+    for why in (None, "the device was pulled", None):
+        strike.why = why
+        faults.append(worker.fault)
+    assert faults == [None, "the device was pulled", None]
+    worker.stop(5)

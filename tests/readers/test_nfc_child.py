@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from readers.nfc_child import ERRORS_IN_A_ROW, Watch, uid_of
+from readers.nfc_child import ERRORS_IN_A_ROW, WAITING_TRIES, Watch, in_words, uid_of
 from readers.nfc_words import Kind, Word, Words
+from readers.reader import now_ns
 from tests.rig.pn532 import ACK, FieldCard, Pn532, frame, take_frame
 
 ANNA = FieldCard(bytes.fromhex("EBF2CE70"))
@@ -154,6 +155,24 @@ def test_a_chip_that_is_not_there_is_a_fault() -> None:
     child.end()
 
 
+def test_a_second_program_takes_no_chip_away(chip: Pn532, child: Child) -> None:
+    """A look by hand while the daemon reads is told that the line is taken, and the daemon's reader goes on."""
+    second = Child(f"tty:{chip.path}:pn532")
+    assert "locked exclusively" in second.next(Kind.FAULT).text
+    second.process.wait(10)
+    second.end()
+    child.next(Kind.BEAT)
+    chip.cards = (ANNA,)
+    assert child.next(Kind.CARD, Kind.FAULT).kind is Kind.CARD
+
+
+def test_a_fault_is_said_in_words() -> None:
+    """A broken line is told as a chip that does not answer, not as a number alone; what is unknown keeps its name."""
+    assert in_words(OSError(5, "Input/output error")).startswith("the chip does not answer")
+    assert in_words(OSError("no such NFC reader is there")) == "no such NFC reader is there"
+    assert in_words(IndexError("pop from empty list")) == "IndexError: pop from empty list"
+
+
 def test_a_name_that_is_no_device_is_a_fault() -> None:
     """The child checks for itself what it hands to a shell."""
     child = Child("tty:/dev/tty;reboot:pn532")
@@ -233,3 +252,26 @@ def test_a_look_at_an_empty_field_is_quick(chip: Pn532, child: Child) -> None:
     time.sleep(1)
     looks = (chip.commands[0x4A] - before) / 4 / (time.monotonic() - began_s)
     assert looks > 2
+
+
+def test_a_chip_waits_for_a_card_by_itself(chip: Pn532, child: Child) -> None:
+    """A PN532 is told to try again and again, and answers when the card comes: no look more is asked for it."""
+    chip.try_s = 0.05  # so that it still waits when the card comes, however slow this machine is
+    child.next(Kind.EMPTY)
+    chip.await_waiting(WAITING_TRIES)
+    look, before_ns = chip.commands[0x4A], now_ns()
+    chip.cards = (ANNA,)
+    word = child.next(Kind.CARD)
+    assert (word.uid, chip.finds[0]) == (ANNA.uid, look)
+    assert word.seen_ns > before_ns  # not when the look began
+
+
+def test_the_other_technologies_take_turns(chip: Pn532, child: Child) -> None:
+    """Between two waits one other technology is looked at; all of them within a few waits."""
+    child.next(Kind.EMPTY)
+    chip.asked.clear()
+    child.next(Kind.BEAT)
+    child.next(Kind.BEAT)
+    asked = list(chip.asked)
+    assert set(asked) == {"106A", "106B", "212F", "424F"}
+    assert asked.count("106A") >= len(asked) // 2

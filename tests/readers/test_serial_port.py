@@ -21,6 +21,7 @@ BERTA = b"04112233445566\r\n"
 RDM6300 = bytes.fromhex("02 33 33 30 30 45 32 38 30 41 35 46 34 03")
 OTHER_RDM6300 = bytes.fromhex("02 33 33 30 30 45 32 38 30 41 34 46 35 03")
 REPEATS_MS = 150
+RETRY_S = 0.01  # a machine in the field has 0.25
 
 
 def hex_lines() -> Parser:
@@ -43,7 +44,8 @@ def listen(line: SerialLine) -> Iterator[Callable[..., RunningReader]]:
     def begin(
         make_parser: Callable[[], Parser] = hex_lines, *, repeats_ms: int = 0, absent_ms: int = 200
     ) -> RunningReader:
-        reader = SerialReader(Line(str(line.path)), make_parser, repeats_ms=repeats_ms, absent_ms=absent_ms)
+        where = Line(str(line.path))
+        reader = SerialReader(where, make_parser, repeats_ms=repeats_ms, absent_ms=absent_ms, retry_s=RETRY_S)
         heard = RunningReader(reader)
         begun.append(heard)
         heard.__enter__()
@@ -251,6 +253,20 @@ def test_a_hundred_unplugs_leave_nothing_behind(line: SerialLine, listen: Callab
     assert is_no_more(before)
     assert resident_kib() - before_kib < 2_000
     assert (heard.count("lost"), heard.count("back"), len(heard.taps)) == (100, 100, 5)
+
+
+def test_a_fault_is_said_in_words(line: SerialLine, tmp_path: Path) -> None:
+    """What is met every day is told once and plainly: a line that is not there, one that another has."""
+    with serial.Serial(str(line.path), exclusive=True):
+        for path, words in (
+            (line.path, "could not be locked exclusively: another program has it open"),
+            (tmp_path / "none", "is not there"),
+        ):
+            with RunningReader(SerialReader(Line(str(path)), hex_lines)) as heard:
+                assert heard.wait("lost") == f"{path} {words}"
+            with pytest.raises(ReaderFault) as fault:
+                burst(Line(str(path)), 1)
+            assert str(fault.value) == f"{path} {words}"
 
 
 def test_a_burst_is_what_one_holding_wrote(line: SerialLine) -> None:

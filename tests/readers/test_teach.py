@@ -103,34 +103,55 @@ def test_a_random_uid_teaches_nothing() -> None:
 @pytest.mark.parametrize(
     ("said", "form", "expected"),
     [
-        (b"EBF2CE70\r\n", UidForm.AS_SENT, LineFormat(Notation.HEX, length=8)),
-        (b"eb:f2:ce:70\n", UidForm.AS_SENT, LineFormat(Notation.HEX, length=11)),
-        (b"UID=70CEF2EB;", UidForm.REVERSED, LineFormat(Notation.HEX, b"UID=", b";", 8)),
-        (b"3958558320\r", UidForm.DECIMAL, LineFormat(Notation.DECIMAL, length=10)),
-        (b"%1892610795?\r\n", UidForm.DECIMAL_REVERSED, LineFormat(Notation.DECIMAL, b"%", b"?\r\n", 10)),
-        (b"EBF2CE70A7\r\n", UidForm.BCC, LineFormat(Notation.HEX, length=10)),
+        (b"EBF2CE70\r\n", UidForm.AS_SENT, LineFormat(Notation.HEX)),
+        (b"eb:f2:ce:70\n", UidForm.AS_SENT, LineFormat(Notation.HEX)),
+        (b"UID=70CEF2EB;", UidForm.REVERSED, LineFormat(Notation.HEX, b"UID=", b";")),
+        (b"3958558320\r", UidForm.DECIMAL, LineFormat(Notation.DECIMAL)),
+        (b"%1892610795?\r\n", UidForm.DECIMAL_REVERSED, LineFormat(Notation.DECIMAL, b"%", b"?\r\n")),
+        (b"EBF2CE70A7\r\n", UidForm.BCC, LineFormat(Notation.HEX)),
         (b"EBF2CE70", UidForm.AS_SENT, LineFormat(Notation.HEX, suffix=b"", length=8)),
-        (b"60402,52848\r\n", UidForm.WIEGAND_34, LineFormat(Notation.TEXT, length=11)),
-        (b"242:52848\r\n", UidForm.WIEGAND_26, LineFormat(Notation.TEXT, length=9)),
+        (b"60402,52848\r\n", UidForm.WIEGAND_34, LineFormat(Notation.TEXT)),
+        (b"242:52848\r\n", UidForm.WIEGAND_26, LineFormat(Notation.TEXT)),
     ],
 )
 def test_a_line_is_taken_apart(said: bytes, form: UidForm, expected: LineFormat) -> None:
     """Prefix, notation, length, suffix and form of a line reader come out of one line."""
     found = {each.taught.form: each.format for each in line(said, ANNA)}
     taught = found[form]
-    assert taught is not None
-    assert (taught.notation, taught.prefix, taught.suffix) == (expected.notation, expected.prefix, expected.suffix)
+    assert taught == expected
     (read,) = Lines(taught).feed(said)
     assert isinstance(read, Read)
     if form.keeps_all:
         assert canonical(form, read.raw) == ANNA
 
 
-def test_an_unpadded_decimal_has_no_fixed_length() -> None:
-    """A reader that leaves zeros out writes other cards in more digits."""
-    uid = bytes.fromhex("00BC614E")  # 12345678
-    (found,) = line(b"12345678\r\n", uid)
-    assert found.format == LineFormat(Notation.DECIMAL)
+@pytest.mark.parametrize(
+    ("said", "uid", "another", "its_uid"),
+    [
+        (b"12345678\r\n", "00BC614E", b"3958558320\r\n", "EBF2CE70"),
+        (b"3958558320\r\n", "EBF2CE70", b"12345678\r\n", "00BC614E"),  # ten digits by chance: it leaves zeros out
+        (b"3958558320\r\n", "EBF2CE70", b"01144738493519206\r\n", "04112233445566"),
+        (b"<EBF2CE70>", "EBF2CE70", b"<04112233445566>", "04112233445566"),
+        (b"eb:f2:ce:70\n", "EBF2CE70", b"04:11:22:33:44:55:66\n", "04112233445566"),
+        (b"EBF2CE70A7\r\n", "EBF2CE70", b"88041122BF3344556644\r\n", "04112233445566"),
+    ],
+)
+def test_one_card_teaches_how_others_are_read(said: bytes, uid: str, another: bytes, its_uid: str) -> None:
+    """A school holds cards of 4 and of 7 bytes, and numbers of fewer digits: what one card teaches refuses none of them."""
+    (found,) = line(said, bytes.fromhex(uid))
+    assert found.format is not None
+    (read,) = Lines(found.format).feed(another)
+    assert isinstance(read, Read)
+    assert canonical(found.taught.form, read.raw) == bytes.fromhex(its_uid)
+
+
+@pytest.mark.parametrize("said", [b"EBF2CE70\r\n" * 2, b"EBF2CE70\r\n" * 40 + b"EBF2", b"EBF2CE70;EBF2CE70;"])
+def test_a_line_that_is_written_again_and_again_is_one(said: bytes) -> None:
+    """A reader that repeats its line while the card lies there is taught as one that writes it once: no UID becomes its suffix."""
+    (found,) = line(said, ANNA)
+    assert found.format is not None
+    assert found.format.suffix in (None, b";")
+    assert found.format.length is None
 
 
 def test_an_em4100_module_is_known_by_its_frames() -> None:

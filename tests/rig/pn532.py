@@ -29,7 +29,7 @@ import pty
 import select
 import threading
 import tty
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable  # noqa: TC003  as everywhere in the tree
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,9 @@ ACK: Final = bytes.fromhex("00 00 FF 00 FF 00")
 FIRMWARE: Final = bytes.fromhex("32 01 06 07")
 HOST, CHIP = 0xD4, 0xD5
 _SENS_REQ_IN_FIFO: Final = 0x26  # what the driver finds in the FIFO when no card answered
+_MAX_RETRIES: Final = 0x05  # of ATR_REQ, PSL_REQ, passive activation
+TRY_S: Final = 0.005
+WAIT_S: Final = 20.0
 _BITRATES: Final = {0: "106A", 1: "212F", 2: "424F", 3: "106B"}
 _APPLICATION_AND_PROTOCOL: Final = bytes.fromhex("00 00 00 00  00 81 81")  # ISO/IEC 14443-4 (the last but one's bit 1)
 
@@ -101,14 +104,23 @@ def take_frame(buffer: bytearray) -> bytes | None:
 class Pn532:
     """A chip on a line at `path` (a link that is moved to another pseudo-terminal at each plugging in).
 
-    `cards` lie in its field; of several, each look finds the next. `spoil` makes another answer of each that is sent;
-    None says nothing. `commands` counts what was asked, by its code.
+    `cards` lie in its field; of several, each look finds the next. A look is repeated as often as RFConfiguration's
+    MxRtyPassiveActivation says (UM0701-02, 7.3.1), and ends when a card comes; a try that finds none takes `try_s`.
+    `spoil` makes another answer of each that is sent; None says nothing. `commands` counts what was asked, by its code;
+    `asked` are the last looks' technologies, `finds` the numbers of the looks that found a card.
     """
 
     def __init__(self, path: Path) -> None:
         """Be unplugged."""
         self.path = path
-        self.cards: tuple[FieldCard, ...] = ()
+        self._cards: tuple[FieldCard, ...] = ()
+        self._changed = threading.Condition()
+        self._retries = 0  # after the first try
+        self._waiting = 0  # with so many retries a look goes on just now
+        self._is_pulled = False
+        self.try_s = TRY_S
+        self.asked: deque[str] = deque(maxlen=1_000)
+        self.finds: list[int] = []
         self.spoil: Callable[[bytes], bytes | None] | None = None
         self.commands: Counter[int] = Counter()
         self._looks = 0
@@ -129,8 +141,25 @@ class Pn532:
         os.close(self._end)
         os.close(self._ended)
 
+    @property
+    def cards(self) -> tuple[FieldCard, ...]:
+        """The cards in the field."""
+        return self._cards
+
+    @cards.setter
+    def cards(self, cards: tuple[FieldCard, ...]) -> None:
+        with self._changed:
+            self._cards = cards
+            self._changed.notify_all()
+
+    def await_waiting(self, retries: int) -> None:
+        """Wait until a look goes on that is repeated so often."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._waiting == retries, WAIT_S), "the chip was not told to wait"
+
     def plug(self) -> None:
         """Appear on a new pseudo-terminal."""
+        self._retries, self._is_pulled = 0, False
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)  # held open: the driver closes the line and opens it at another speed
         link = self.path.with_suffix(".new")
@@ -144,6 +173,9 @@ class Pn532:
         """Vanish; a second call does nothing."""
         if self._thread is None:
             return
+        with self._changed:
+            self._is_pulled = True
+            self._changed.notify_all()
         os.write(self._ended, b"x")
         self._thread.join()
         os.read(self._end, 1)
@@ -168,12 +200,13 @@ class Pn532:
         assert payload[0] == HOST
         code, data = payload[1], payload[2:]
         self.commands[code] += 1
-        answer: bytes | None = ACK + frame(bytes([CHIP, code + 1]) + self._do(code, data))
-        if self.spoil is not None:
-            assert answer is not None
-            answer = self.spoil(answer)
-        if answer:
-            os.write(master, answer)
+        spoil = self.spoil
+        if spoil is None:
+            os.write(master, ACK)  # at once, however long the answer takes: nfcpy waits 100 ms for it
+        answer = frame(bytes([CHIP, code + 1]) + self._do(code, data))
+        spoilt = answer if spoil is None else spoil(ACK + answer)
+        if spoilt:
+            os.write(master, spoilt)
 
     def _do(self, code: int, data: bytes) -> bytes:  # noqa: PLR0911  a table of the chip's commands
         match code:
@@ -187,13 +220,27 @@ class Pn532:
                 return b"\x00"
             case 0x42:  # InCommunicateThru: DESELECT and WUPB of the type B way
                 return self._thru(data)
+            case 0x32 if data[0] == _MAX_RETRIES:  # RFConfiguration
+                self._retries = data[3]
+                return b""
             case 0x4A:  # InListPassiveTarget
                 return self._listed(_BITRATES.get(data[1], "?"))
             case _:  # WriteRegister, SetSerialBaudRate, SetParameters, SAMConfiguration, RFConfiguration
                 return b""
 
     def _listed(self, technology: str) -> bytes:
-        cards = [card for card in self.cards if card.technology == technology]
+        def found() -> list[FieldCard]:
+            return [card for card in self._cards if card.technology == technology]
+
+        self.asked.append(technology)
+        with self._changed:
+            self._waiting = self._retries
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._is_pulled or found(), self._retries * self.try_s)
+            self._waiting = 0
+            cards = found()
+        if cards:
+            self.finds.append(self.commands[0x4A])
         self._looks += 1
         return cards[self._looks % len(cards)].listed(self._looks) if cards else b"\x00"
 

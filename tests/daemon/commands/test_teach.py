@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from serial import Serial
 
 from config import host as host_file
 from config.finding import ConfigError
@@ -133,7 +134,8 @@ def test_bad_words_are_told(line: SerialLine) -> None:
     """A reader that the file does not name, and a UID that is none, end it before anything is read."""
     with HostRig({}, table(line.path)) as host:
         assert host.viipe("teach", "--reader", "till-9", "--uid", KNOWN).returncode == 64
-        assert host.viipe("teach", "--reader", "till-1", "--uid", "EB").returncode == 64
+        told = host.viipe("teach", "--reader", "till-1", "--uid", "EB")
+        assert (told.returncode, "--uid: found 1 byte" in told.stderr) == (64, True)
 
 
 def test_nothing_is_written_that_would_not_load(line: SerialLine) -> None:
@@ -143,3 +145,33 @@ def test_nothing_is_written_that_would_not_load(line: SerialLine) -> None:
         with pytest.raises(ConfigError):
             write_keys(host.config, "till-1", {"format": "em4100"})
         assert host.config.read_text() == before
+
+
+def test_new_keys_stand_at_the_end_of_the_readers_own_lines(line: SerialLine) -> None:
+    """A comment below a table is the next one's heading: it stays there, and so do empty lines; `lossy`, which is needed no more, goes."""
+    with HostRig({}, "") as host:
+        text = table(line.path).replace("length = 8\n", 'uid_form = "wiegand_26"\nlossy = true\n')
+        host.write(text.replace(RULES, "\n\n# What is served where: ask Mari before you change it.\n" + RULES))
+        told = taught(host, lambda: line.write(b"U:1892610795;"))
+        assert told.returncode == 0, told.stderr
+        _, _, below = host.config.read_text().partition('service = "canteen"\n')
+        ours, heading, rest = below.partition("\n\n# What is served where: ask Mari before you change it.\n")
+        assert sorted(ours.splitlines()) == ['prefix = "U:"', 'suffix = ";"']
+        assert (heading != "", rest) == (True, RULES)
+        assert "lossy" not in below
+
+
+def test_a_line_that_the_daemon_has_is_said_to_be_its(line: SerialLine) -> None:
+    """Whoever forgets to stop the daemon is told what to do, at a serial reader and at a chip."""
+    with HostRig({}, table(line.path)) as host, Serial(str(line.path), exclusive=True):
+        told = host.viipe("teach", "--reader", "till-1", "--uid", KNOWN, "--timeout-s", "2")
+        assert (told.returncode, "systemctl stop viipe" in told.stderr) == (1, True), told.stderr
+        chip = (
+            table(line.path)
+            .replace('"serial"', '"nfc"')
+            .replace('port = "', 'device = "tty:')
+            .replace('"  # on', ':pn532"  # on')
+        )
+        host.write(chip.replace('format = "line"\nnotation = "hex"\nlength = 8\n', ""))
+        told = host.viipe("teach", "--reader", "till-1", "--uid", KNOWN, "--timeout-s", "5")
+        assert (told.returncode, "systemctl stop viipe" in told.stderr) == (1, True), told.stderr
