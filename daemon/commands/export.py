@@ -1,6 +1,7 @@
-"""`viipe export --service S --from DAY --until DAY`: what this host served, counted by day, kind and how, or one by one; never a name.
+"""`viipe export --service S --from DAY --until DAY`: what a host served, by day, class, kind, how and payer, or one by one; no names.
 
-It reads the host's own journal alone: what other tills served is told by them, or by the registry.
+It reads the host's own journal alone: what other tills served is told by them, or by the registry. What the host itself flagged as a second
+serving stands apart, in no sum; what several tills served together beyond a limit the registry alone can tell.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from typing import Any, BinaryIO, Final
 
 from config import host as host_file
 from daemon.owner import act_as_owner
-from policy.model import Card
+from policy.model import STAFF_GROUP, Card
+from policy.reasons import Flag
 from policy.sheet import Cell, Form, Sheet, SheetFault, money, written
 from sync import site_key
 from sync.cache import look_at_all
@@ -23,8 +25,21 @@ from sync.faults import StoreFault
 from sync.journal_reading import NAME, read_events
 from sync.wire.event import PRICE, EventKind
 
-COUNTED: Final = ("day", "service", "kind", "pupil", "how", "price", "servings")
-EACH: Final = ("day", "time", "service", "kind", "pupil", "how", "price", "card", "person", "tap_id", "flags")
+COUNTED: Final = (
+    "day",
+    "service",
+    "class",
+    "kind",
+    "pupil",
+    "how",
+    "payer",
+    "price",
+    "servings",
+    "flagged_excess",
+)
+EACH: Final = ("day", "time", "service", "class", "kind", "pupil", "how", "price", "card", "person", "tap_id", "flags")
+_NO_CLASS: Final = frozenset({"pupil", "exchange", STAFF_GROUP})  # groups that say as what somebody is there
+_GRADE: Final = "grade-"  # and those that say no more than the class
 _SERVED_BY: Final = frozenset({EventKind.TAP, EventKind.MARK})
 Event = Mapping[str, Any]
 
@@ -80,11 +95,14 @@ class _Cards:
             if card.person is not None:
                 self._of_person[card.person] = card
 
-    def of(self, event: Event) -> tuple[str, str]:
-        """Return the card's kind, empty where none was used or it is held no more; and whether its holder is a pupil: yes, no or empty."""
+    def of(self, event: Event) -> tuple[str, str, str]:
+        """Return the holder's class of now; the card's kind; whether the holder is a pupil: yes or no. Empty is what is held no more."""
         card = self._of_card.get(str(event["card"]))
         holder = card or self._of_person.get(str(event["person"]))
-        return str(card.kind) if card else "", "" if holder is None else ("yes" if holder.is_pupils else "no")
+        if holder is None:
+            return "", "", ""
+        classes = sorted(name for name in holder.groups - _NO_CLASS if not name.startswith(_GRADE))
+        return " ".join(classes), str(card.kind) if card else "", "yes" if holder.is_pupils else "no"
 
 
 def _cards(state_dir: Path) -> list[Card]:
@@ -124,13 +142,15 @@ def _how(event: Event) -> str:
 
 
 def _counted(served: Iterable[Event], cards: _Cards) -> Sheet:
-    counts = Counter(
-        (event["service_day"], event["service"], *cards.of(event), _how(event), event.get(PRICE) or 0)
-        for event in served
-    )
+    within: Counter[tuple[Any, ...]] = Counter()
+    beyond: Counter[tuple[Any, ...]] = Counter()
+    for event in served:
+        key = (event["service_day"], event["service"], *cards.of(event), _how(event), event.get(PRICE) or 0)
+        (beyond if Flag.SECOND_SERVING in event["flags"] else within)[key] += 1
     rows = tuple(
-        (date.fromisoformat(day), service, kind, pupil, how, money(cents), count)
-        for (day, service, kind, pupil, how, cents), count in sorted(counts.items())
+        (date.fromisoformat(day), *told, "pays" if cents else "free", money(cents), within[key], beyond[key])
+        for key in sorted({*within, *beyond})
+        for day, *told, cents in [key]
     )
     return Sheet("viipe export", COUNTED, rows)
 

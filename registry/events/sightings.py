@@ -10,9 +10,10 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from policy.reasons import Flag
+from registry.events.facts import of_taps
 from registry.events.many import among, asked, listed
 from registry.events.rows import Row
 from registry.models import CardKind, Event, EventFlag, Host, Loan, School, Seen
@@ -31,9 +32,12 @@ def flag(host: Host, rows: Collection[Row], now: datetime) -> None:
 _BORROWERS: Final = "SELECT person_id FROM registry_loan WHERE {persons} AND (ended_at IS NULL OR ended_at > %s)"
 
 
-def _flag_reappeared(school: School, rows: Iterable[Row], now: datetime) -> None:
-    """Flag each day's first use of a person's own card while a substitute is lent to them: one of the two is a card too many."""
-    since: dict[int, datetime] = {}
+def _flag_reappeared(school: School, rows: Collection[Row], now: datetime) -> None:
+    """Flag each day's first use of a person's own card while a substitute is lent to them: one of the two is a card too many.
+
+    A fact may also shorten a loan, or take it back: whoever had the card is looked at anew from the beginning of the loan.
+    """
+    since = _borrowed_since(school, rows)
     for row in rows:
         is_loans = row.told.fact is not None and row.told.kind == EventKind.LOAN
         if row.person_id is not None and (is_loans or row.told.kind == EventKind.TAP):
@@ -59,7 +63,8 @@ def _flag_reappeared(school: School, rows: Iterable[Row], now: datetime) -> None
     held = EventFlag.objects.filter(
         school=school, why=Seen.REAPPEARED, event__person__in=since, event__time__gte=first
     ).values_list("event_id", flat=True)
-    EventFlag.objects.filter(why=Seen.REAPPEARED, event__in=set(held) - wanted.keys()).delete()
+    if gone := set(held) - wanted.keys():
+        EventFlag.objects.filter(why=Seen.REAPPEARED, event__in=gone).delete()
     EventFlag.objects.bulk_create(
         (
             EventFlag(
@@ -76,17 +81,30 @@ def _flag_reappeared(school: School, rows: Iterable[Row], now: datetime) -> None
     )
 
 
+def _borrowed_since(school: School, rows: Iterable[Row]) -> dict[int, datetime]:
+    """Return who ever had one of the substitutes that the rows' facts are about, and since when."""
+    told = [row for row in rows if row.told.fact is not None]
+    if not told:
+        return {}
+    undone = [row.told.fact.fact.undoes for row in told if row.told.fact is not None and row.told.fact.fact.undoes]
+    facts = of_taps(school.pk, undone).filter(card__isnull=False)
+    cards = {row.card_id for row in told if row.told.kind == EventKind.LOAN}
+    loans = Loan.objects.filter(card__in={*cards, *facts.values_list("card", flat=True)}, card__school=school)
+    return dict(loans.order_by().values_list("person").annotate(Min("lent_at")))
+
+
 def _reappeared(school: School, loans: Iterable[Loan]) -> dict[int, Event]:
     wanted: dict[int, Event] = {}
     for loan in loans:
+        # By the person alone: with the school beside it, SQLite goes by all that the school was told since.
         own = Event.objects.filter(
-            school=school, person=loan.person_id, kind=EventKind.TAP, card__kind__in=_OWN_CARDS, time__gte=loan.lent_at
+            person=loan.person_id, kind=EventKind.TAP, card__kind__in=_OWN_CARDS, time__gte=loan.lent_at
         )
         if loan.ended_at is not None:
             own = own.filter(time__lt=loan.ended_at)
         seen: set[date | None] = set()
-        for event in own.order_by("time", "pk").only("pk", "service", "service_day", "time"):
-            if event.service_day not in seen:
+        for event in own.order_by("time", "pk").only("pk", "school", "service", "service_day", "time"):
+            if event.school_id == school.pk and event.service_day not in seen:
                 seen.add(event.service_day)
                 wanted[event.pk] = event
     return wanted

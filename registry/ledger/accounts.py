@@ -1,11 +1,11 @@
 """Accounts of the ledger: found or opened, locked in one order, and what is on them: the sum of their transfers, and nothing else."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
 
-from django.db.models import Sum
+from django.db.models import Q, QuerySet, Sum
 
-from registry.models import AccountKind, Hold, LedgerAccount, Person, School, Transfer
+from registry.models import AccountKind, Enrolment, Hold, LedgerAccount, Person, School, Transfer
 
 
 def of_person(school: School, person: Person) -> LedgerAccount:
@@ -64,11 +64,24 @@ def totals(school: School) -> list[tuple[LedgerAccount | None, int]]:
 
 def below_zero(school: School) -> list[tuple[Person, int]]:
     """Return who owes, and how much: a host that was cut off charged more than there was (V6.5)."""
-    rows = LedgerAccount.objects.filter(school=school, kind=AccountKind.PREPAID).select_related("person").order_by("pk")
+    rows = LedgerAccount.objects.filter(school=school, kind=AccountKind.PREPAID)
+    return [(person, cents) for person, cents in _balances(school, rows) if cents < 0]
+
+
+def left_behind(school: School, today: date) -> list[tuple[Person, int]]:
+    """Return who has left the school for good, as far as is known, with how much is still theirs: it is to be paid out."""
+    lasts = Q(valid_until=None) | Q(valid_until__gte=today)
+    there = Enrolment.objects.filter(lasts, school=school).values("person")
+    rows = LedgerAccount.objects.filter(school=school, kind=AccountKind.PREPAID).exclude(person__in=there)
+    return [(person, cents) for person, cents in _balances(school, rows) if cents > 0]
+
+
+def _balances(school: School, rows: QuerySet[LedgerAccount]) -> Iterator[tuple[Person, int]]:
     came = dict(_sums(school, "target"))
     went = dict(_sums(school, "source"))
-    owing = [(row.person, came.get(row.pk, 0) - went.get(row.pk, 0)) for row in rows]
-    return [(person, cents) for person, cents in owing if person is not None and cents < 0]
+    for row in rows.select_related("person").order_by("pk"):
+        if row.person is not None:
+            yield row.person, came.get(row.pk, 0) - went.get(row.pk, 0)
 
 
 def _sums(school: School, side: str) -> Iterable[tuple[int, int]]:

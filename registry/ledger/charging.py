@@ -12,10 +12,11 @@ from typing import Final
 
 from policy.reasons import Flag
 from registry import audit
+from registry.events import facts
 from registry.events.rows import Row
 from registry.ledger import accounts, booking, holds
 from registry.ledger.holds import tap_key
-from registry.models import AccountKind, Fact, Host, LedgerAccount, Person, School, Transfer, TransferAct
+from registry.models import AccountKind, Host, LedgerAccount, Person, School, Transfer, TransferAct
 from sync.wire.event import EventKind
 from sync.wire.facts import Act
 
@@ -26,18 +27,22 @@ def lock(host: Host, rows: Iterable[Row]) -> None:
     """Lock the accounts that the events may touch. To be called before anything else that a claim locks."""
     told = [row for row in rows if row.told.tap_id]
     persons = {row.person_id for row in told if _is_charge(row) and row.person_id is not None}
-    keys = [tap_key(_charged_by(row)) for row in told if not _is_charge(row)]
-    found = set(LedgerAccount.objects.filter(school=host.school_id, person__in=persons))
-    charged = Transfer.objects.filter(school=host.school_id, key__in=keys).select_related("source")
-    found |= {transfer.source for transfer in charged if transfer.source.kind == AccountKind.PREPAID}
+    keys = [tap_key(_charged_by(row)) for row in told if _may_take_back(row)]
+    found: set[LedgerAccount] = set()
+    if persons:
+        found |= set(LedgerAccount.objects.filter(school=host.school_id, person__in=persons))
+    if keys:
+        charged = Transfer.objects.filter(school=host.school_id, key__in=keys).select_related("source")
+        found |= {transfer.source for transfer in charged if transfer.source.kind == AccountKind.PREPAID}
     accounts.lock(found)
 
 
 def book(host: Host, rows: Sequence[Row], now: datetime) -> None:
     """Book what the events charge, and reverse what they take back; in order. To be called when their facts are folded."""
     touched = [row for row in rows if row.told.tap_id]
-    keys = {tap_key(_charged_by(row)) for row in touched}
-    known = set(Transfer.objects.filter(school=host.school_id, key__in=keys).values_list("key", flat=True))
+    keys = {tap_key(_charged_by(row)) for row in touched if _may_take_back(row)}
+    booked = Transfer.objects.filter(school=host.school_id, key__in=keys) if keys else Transfer.objects.none()
+    known = set(booked.values_list("key", flat=True))
     undone = _undone(host, touched)
     for row in touched:
         if _is_charge(row):
@@ -59,14 +64,23 @@ def _charged_by(row: Row) -> str:
     return fact.fact.undoes or "" if fact is not None and fact.fact.act is Act.UNDO else row.told.tap_id
 
 
+def _may_take_back(row: Row) -> bool:
+    """Whether it could say that a serving was none: most events cannot, and nothing need be asked for their sake."""
+    return _is_undo(row) or (row.told.kind == EventKind.TAP and not row.told.holder)
+
+
+def _is_undo(row: Row) -> bool:
+    return row.told.fact is not None and row.told.fact.fact.act is Act.UNDO
+
+
 def _takes_back(host: Host, row: Row) -> bool:
     """Whether it says that a serving was none: an undone mark, or a tap that the disk had decided anew (`sync.wire.event.identity`).
 
     A tap cannot be undone: it goes on counting as a serving, so that its charge stands, whatever a host says.
     """
-    if row.told.fact is not None and row.told.fact.fact.act is Act.UNDO:
-        return Fact.objects.filter(event__tap_id=_charged_by(row), event__school=host.school_id, act=Act.SERVE).exists()
-    return row.told.kind == EventKind.TAP and not row.told.holder
+    if _is_undo(row):
+        return facts.of_taps(host.school_id, [_charged_by(row)]).filter(act=Act.SERVE).exists()
+    return _may_take_back(row)
 
 
 def _undone(host: Host, rows: Iterable[Row]) -> set[str]:
@@ -74,8 +88,8 @@ def _undone(host: Host, rows: Iterable[Row]) -> set[str]:
     marks = [row.told.tap_id for row in rows if row.told.fact is not None and row.told.fact.fact.act is Act.SERVE]
     if not marks:
         return set()
-    facts = Fact.objects.filter(event__tap_id__in=marks, event__school=host.school_id, is_in_force=False)
-    return set(facts.values_list("event__tap_id", flat=True))
+    undone = facts.of_taps(host.school_id, marks).filter(is_in_force=False)
+    return set(undone.values_list("event__tap_id", flat=True))
 
 
 def _charge(host: Host, row: Row, now: datetime) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
+from registry.events.many import among, listed
 from registry.ledger import accounts
 from registry.models import AccountKind, Hold, Host, LedgerAccount, Transfer
 from sync.wire.quota import Funds
@@ -51,9 +52,13 @@ def hold(account: LedgerAccount, host: Host, tap_id: str, cents: int, now: datet
     return Funds.HELD, left - cents
 
 
+_LET_GO: Final = "DELETE FROM registry_hold WHERE host_id = %s AND {taps}"  # nothing else hangs on a hold
+
+
 def let_go(tap_ids: Iterable[str], host: Host) -> None:
-    """Let go of what was set aside for taps whose events have come."""
-    Hold.objects.filter(tap_id__in=list(tap_ids), host=host).delete()
+    """Let go of what was set aside for taps whose events have come. Each batch does, and hardly ever is there one: in plain SQL."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LET_GO.format(taps=among("tap_id", "text")), [host.pk, listed(tap_ids)])
 
 
 def forget_old(now: datetime) -> int:

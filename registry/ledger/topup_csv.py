@@ -1,9 +1,11 @@
 """The operating company's file of top-ups (V6.5): a header, then a line a payment, read whole before anything is booked (docs/copies.md).
 
-`reference;external_id;amount;date`, in UTF-8 or Windows-1257, amounts with a comma or a point, dates as 2026-11-23 or 23.11.2026.
+`reference;external_id;amount;date`, parted by semicolons or by commas as the header is, in quotes where a value holds such a sign; UTF-8
+or Windows-1257, amounts with a comma or a point, dates as 2026-11-23 or 23.11.2026.
 """
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -33,7 +35,15 @@ class Line:
     day: date
 
 
-def read(content: bytes, today: date) -> Iterator[Line | BadRow]:
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A line that was told to be bad, and whose it says to be: that may be wrong as well, and is told with the rest."""
+
+    line: int
+    external_id: str
+
+
+def read(content: bytes, today: date) -> Iterator[Line | Unread | BadRow]:
     """Read a file line by line: what it tells, and all that is wrong with it. `today` is the school's own day."""
     text = _decoded(content)
     if len(content) > MAX_BYTES or text is None:
@@ -41,7 +51,7 @@ def read(content: bytes, today: date) -> Iterator[Line | BadRow]:
         expected = _("at most %(count)d bytes of UTF-8 or Windows-1257") % {"count": MAX_BYTES}
         yield BadRow(1, _("file"), found, expected)
         return
-    reader = csv.reader(text.splitlines(), delimiter=";", strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     seen: dict[str, int] = {}
     try:
         header = next(reader, [])
@@ -58,7 +68,7 @@ def read(content: bytes, today: date) -> Iterator[Line | BadRow]:
         yield BadRow(reader.line_num, "", str(error), _("a row of CSV"))
 
 
-def _line(cells: list[str], line: int, seen: dict[str, int], today: date) -> Iterator[Line | BadRow]:
+def _line(cells: list[str], line: int, seen: dict[str, int], today: date) -> Iterator[Line | Unread | BadRow]:
     if len(cells) != len(COLUMNS):
         counts = [_("%(count)d cells") % {"count": count} for count in (len(cells), len(COLUMNS))]
         yield BadRow(line, "", *counts)
@@ -72,8 +82,9 @@ def _line(cells: list[str], line: int, seen: dict[str, int], today: date) -> Ite
     elif reference in seen:
         found = _("%(reference)s, as in line %(line)d") % {"reference": reference, "line": seen[reference]}
         bad.append(BadRow(line, "reference", found, _("each reference once")))
-    if not external_id:
-        bad.append(BadRow(line, "external_id", _shown(""), _("the id of a person")))
+    is_id = bool(external_id) and external_id.isprintable()
+    if not is_id:
+        bad.append(BadRow(line, "external_id", _shown(external_id), _("the id of a person")))
     if cents is None or not 0 < cents <= MOST_CENTS:
         expected = _("an amount from 0,01 to %(most)s") % {"most": euros(MOST_CENTS)}
         bad.append(BadRow(line, "amount", _shown(amount), expected))
@@ -83,8 +94,16 @@ def _line(cells: list[str], line: int, seen: dict[str, int], today: date) -> Ite
     seen.setdefault(reference, line)
     if bad or cents is None or day is None:
         yield from bad
+        if is_id:
+            yield Unread(line, external_id)
     else:
         yield Line(line, reference, external_id, cents, day)
+
+
+def _delimiter(text: str) -> str:
+    """Return by what the header's cells are parted: a spreadsheet of another country writes commas."""
+    header = text.partition("\n")[0]
+    return "," if header.count(",") > header.count(";") else ";"
 
 
 def _decoded(content: bytes) -> str | None:
@@ -107,4 +126,5 @@ def _day(text: str) -> date | None:
 
 
 def _shown(text: str) -> str:
-    return text[:MAX_SHOWN] or _("nothing")
+    """Return a text as it may be shown and kept: PostgreSQL takes no NUL, and a page shows no sign that cannot be printed."""
+    return "".join(sign if sign.isprintable() else "�" for sign in text[:MAX_SHOWN]) or _("nothing")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.ledger import accounts
-from registry.ledger.topup_csv import MAX_BYTES, Line, read
+from registry.ledger.topup_csv import MAX_BYTES, Line, Unread, read
 from registry.models import AccountKind, LedgerAccount, Person, School, TopUpFile, Transfer, TransferAct
 from registry.people.roster_row import BadRow
 from registry.refusal import Refused
@@ -36,19 +36,23 @@ def preview(school: School, file_name: str, file: IO[bytes], *, actor: str, now:
     """Read a file and keep what it would book. Nothing is booked."""
     today = now.astimezone(ZoneInfo(school.timezone)).date()
     lines: list[Line] = []
+    unread: list[Unread] = []
     bad: list[BadRow] = []
     for each in read(file.read(MAX_BYTES + 1), today):
         if isinstance(each, Line):
             lines.append(each)
+        elif isinstance(each, Unread):
+            unread.append(each)
         else:
             bad.append(each)
-    persons = _persons(school, lines)
+    persons = _persons(school, [*lines, *unread])
+    bad.extend(_nobody(line) for line in unread if line.external_id not in persons)
     before = booked(school, [line.reference for line in lines])
     rows = []
     for line in lines:
         person, known = persons.get(line.external_id), before.get(line.reference)
         if person is None:
-            bad.append(BadRow(line.line, "external_id", line.external_id[:60], _("the id of a person of this school")))
+            bad.append(_nobody(line))
         elif known is not None and (known.cents, known.target.person_id) != (line.cents, person.pk):
             found = _("%(reference)s, booked already with another person or amount") % {"reference": line.reference}
             bad.append(BadRow(line.line, "reference", found, _("each reference once")))
@@ -60,7 +64,7 @@ def preview(school: School, file_name: str, file: IO[bytes], *, actor: str, now:
         file_name=file_name[:_MAX_NAME],
         rows=rows,
         bad=listed[:LISTED_BAD],
-        bad_count=len(bad),
+        bad_count=len({row.line for row in bad}),
         made_at=now,
         made_by=actor,
     )
@@ -128,7 +132,11 @@ def _opened(school: School, persons: set[int]) -> dict[int, LedgerAccount]:
     return {account.person_id: account for account in found if account.person_id in persons}
 
 
-def _persons(school: School, lines: Iterable[Line]) -> dict[str, Person]:
+def _nobody(line: Line | Unread) -> BadRow:
+    return BadRow(line.line, "external_id", line.external_id[:60], _("the id of a person of this school"))
+
+
+def _persons(school: School, lines: Iterable[Line | Unread]) -> dict[str, Person]:
     """Find who is meant: the school's own number before one that another school gave; a number of two strangers is nobody's."""
     ids = sorted({line.external_id for line in lines})
     found: dict[str, list[Person]] = {}

@@ -1,5 +1,7 @@
 """The closed lists that stand in the registry's tables. A value is never renamed: hosts and journals know it by its code."""
 
+from typing import Final
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -65,6 +67,11 @@ class Role(TextChoices):
     CANTEEN = "canteen", _("Canteen worker")
     LIBRARIAN = "librarian", _("Librarian")
     AUDITOR = "auditor", _("Auditor")
+    CLASS_TEACHER = "class_teacher", _("Class teacher")
+
+
+CLOSERS: Final = tuple(role for role in Role if role is not Role.CLASS_TEACHER)
+"""Whom a school may let close a card: whoever sees the own class alone closes none of another's."""
 
 
 class Shows(TextChoices):

@@ -137,13 +137,18 @@ class CardProduct(models.Model):
 
 
 class Membership(models.Model):
-    """As what a user of the back office serves a school. One may serve several, and in several ways."""
+    """As what a user of the back office serves a school. One may serve several, and in several ways.
+
+    A class teacher is one of `classes`, and of no other, until `classes_until` (included): after the summer 7a is another 7a.
+    """
 
     school = models.ForeignKey(School, models.CASCADE, related_name="memberships", verbose_name=_("school"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships", verbose_name=_("user")
     )
     role = models.CharField(_("role"), max_length=16, choices=Role.choices)
+    classes = models.JSONField(_("classes of a class teacher"), default=list, blank=True)
+    classes_until = models.DateField(_("classes until"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("membership")

@@ -65,6 +65,7 @@ def accounts_page(request: HttpRequest, visit: Visit) -> HttpResponse:
         found=found[:MAX_FOUND],
         totals=[(_name(account, services), euros(cents)) for account, cents in totals],
         owing=[(person, euros(cents)) for person, cents in accounts.below_zero(school)],
+        left=[(person, euros(cents)) for person, cents in accounts.left_behind(school, visit.today(school))],
         last=_rows(last.order_by("-pk")[:_LAST], services),
         may_book=visit.may(Deed.MONEY, school),
     )

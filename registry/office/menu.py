@@ -27,6 +27,9 @@ ENTRIES: Final = (
     Entry("find", _("Find"), _("A person or a card."), Deed.FIND, is_daily=True),
     Entry("tap", _("Tap a card"), _("See whose a card is, or enter it."), Deed.TAP, is_daily=True),
     Entry("substitutes", _("Substitutes"), _("Which are free, who has the others."), Deed.LEND, is_daily=True),
+    Entry(
+        "own_class", _("Class"), _("Who of a class has eaten, and who has a substitute."), Deed.OWN_CLASS, is_daily=True
+    ),
     Entry("provisional", _("Loans to confirm"), _("Substitutes that a till lent: was it this pupil?"), Deed.LEND),
     Entry("live", _("Live"), _("What is tapped, as it happens."), Deed.EVENTS, is_daily=True),
     Entry("roster", _("Import"), _("Bring in persons and cards from a file, seen before it is done."), Deed.ROSTER),

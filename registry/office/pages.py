@@ -12,7 +12,6 @@ from registry.office import (
     card_pages,
     class_days,
     desk,
-    find,
     host_pages,
     ledger_deeds,
     ledger_files,
@@ -21,6 +20,7 @@ from registry.office import (
     live,
     more,
     new_pages,
+    own_class,
     person_pages,
     photo_pages,
     provisional,
@@ -42,8 +42,9 @@ def _page(address: str, view: Callable[..., HttpResponseBase], name: str) -> URL
 
 
 PAGES = [
-    _page("", find.find, "find"),
+    _page("", own_class.first, "find"),
     _page("more/", more.more, "more"),
+    _page("class/", own_class.own_class, "own_class"),
     _page("backup/", more.backup, "backup"),
     _page("people/add/", person_pages.person_add, "person_add"),
     _page("people/<int:person_id>/", card_pages.person, "person"),

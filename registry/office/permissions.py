@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from registry.models import Role
+from registry.models.choices import CLOSERS, Role
 
 
 class Deed(StrEnum):
@@ -32,6 +32,9 @@ class Deed(StrEnum):
     """How many were served: numbers, of no person."""
     REPORT_PERSONS = "report_persons"
     """Who was served how often, and who has not eaten."""
+
+    OWN_CLASS = "own_class"
+    """Who of a class has eaten, and which substitutes it has: of the own classes, for a class teacher."""
 
     MONEY_SEEN = "money_seen"
     """What is on prepaid accounts, and a person's statement."""
@@ -83,6 +86,7 @@ _LENDING: Final = frozenset({Deed.FIND, Deed.TAP, Deed.LEND, Deed.TAKE_BACK, Dee
 _OFFICE: Final = _LENDING | {
     Deed.REPORTS,
     Deed.REPORT_PERSONS,
+    Deed.OWN_CLASS,
     Deed.CLOSE_MONTH,
     Deed.CONTACT,
     Deed.CARD_EVENTS,
@@ -113,6 +117,7 @@ ALLOWED: Final[Mapping[Role, frozenset[Deed]]] = MappingProxyType(
         Role.AUDITOR: frozenset(
             {Deed.FIND, Deed.CARD_EVENTS, Deed.EVENTS, Deed.AUDIT, Deed.HOSTS_SEEN, Deed.REPORTS, Deed.MONEY_SEEN}
         ),
+        Role.CLASS_TEACHER: frozenset({Deed.OWN_CLASS}),
     }
 )
 
@@ -120,5 +125,5 @@ ALLOWED: Final[Mapping[Role, frozenset[Deed]]] = MappingProxyType(
 def allowed(role: str, deed: Deed, roles_that_close: list[str]) -> bool:
     """Tell whether a role may do this at a school whose cards are closed by `roles_that_close`."""
     if deed in BY_SCHOOL:
-        return role in roles_that_close
+        return role in CLOSERS and role in roles_that_close
     return deed in ALLOWED.get(Role(role), frozenset())

@@ -1,7 +1,7 @@
 """What the pages of reports have in common: of which service and days, how a table is shown, and the same table as a file."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from policy.sheet import MEDIA_TYPES, Cell, Form, Sheet, written
+from policy.sheet import MEDIA_TYPES, Cell, Form, Sheet, decimal, written
 from registry.models import School, Service
 from registry.office.visit import Visit
 from registry.reports.tables import MOST_DAYS, NAMES, Report
@@ -78,10 +78,14 @@ def services_of(school: School) -> QuerySet[Service]:
     return Service.objects.filter(school=school).select_related("school").order_by("name", "pk")
 
 
+def canteen_of(school: School) -> Service | None:
+    """Return the service by the name that a canteen has."""
+    return services_of(school).filter(code=_USUAL).first()
+
+
 def usual_service(school: School) -> Service | None:
     """Return the service that is meant when none is named: the canteen, else the first."""
-    services = services_of(school)
-    return services.filter(code=_USUAL).first() or services.first()
+    return canteen_of(school) or services_of(school).first()
 
 
 def chosen_service(request: HttpRequest, school: School) -> Service | None:
@@ -126,6 +130,10 @@ def shown_rows(rows: Sequence[Sequence[Cell]]) -> list[list[tuple[str, bool]]]:
 
 
 def _shown(cell: Cell) -> str:
+    if isinstance(cell, Decimal):
+        return decimal(cell)
+    if isinstance(cell, datetime):
+        return f"{cell:%d.%m.%Y %H:%M}"
     if isinstance(cell, date):
         return f"{cell:%d.%m.%Y}"
     return "" if cell is None else str(cell)

@@ -1,6 +1,7 @@
 """Months of a service: close one for good, look at its figures as they were, and at what became known after."""
 
 from datetime import date
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
@@ -10,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from policy.sheet import Cell, Sheet, money
-from registry.models import Adjustment, ClosedMonth
+from registry.models import Adjustment, ClosedMonth, Service
 from registry.office.permissions import Deed
 from registry.office.report_form import as_file, chosen_service, file_form, services_of, shown_head, shown_rows
 from registry.office.shown import say_refused, show
@@ -19,6 +20,15 @@ from registry.refusal import Refused
 from registry.reports import months as book
 from registry.reports.counting import Line
 from registry.reports.tables import Report, laid_out, line_cells, totals
+
+
+class OpenMonth(NamedTuple):
+    """A month that can be closed: its first and last day, the last on which it can be, and the hosts that have not told all of it yet."""
+
+    first: date
+    last: date
+    until: date
+    not_told: list[str]
 
 
 @page(Deed.REPORTS)
@@ -47,7 +57,7 @@ def months(request: HttpRequest, visit: Visit) -> HttpResponse:
         schools=visit.schools(Deed.REPORTS),
         service=service,
         services=services_of(school),
-        open_months=book.open_months(service, visit.now) if service else [],
+        open_months=_open(service, visit) if service else [],
         closed=closed,
         may_close=may_close,
     )
@@ -82,6 +92,12 @@ def month(request: HttpRequest, visit: Visit, month_id: int) -> HttpResponse:
     )
 
 
+def _open(service: Service, visit: Visit) -> list[OpenMonth]:
+    days = [(first, book.last_of(first)) for first in book.open_months(service, visit.now)]
+    kept = service.school.events_kept_for
+    return [OpenMonth(first, last, first + kept, book.not_told(service, first, last)) for first, last in days]
+
+
 def _adjustments(one: ClosedMonth) -> Sheet:
     columns = (_("When"), _("Why"), _("Host"), _("Day"), _("Class"), _("Who"), _("Card"), _("How"), _("Payer"))
     numbers = (_("Price"), _("Lunches"), _("Flagged excess"), _("Sum"))
@@ -93,7 +109,7 @@ def _adjustments(one: ClosedMonth) -> Sheet:
 def _adjustment(each: Adjustment, zone: ZoneInfo) -> tuple[Cell, ...]:
     day, class_name, who, kind, how, cents = each.line
     line = Line(date.fromisoformat(day), class_name, who, kind, how, cents, 0, 0)
-    told = (f"{each.at.astimezone(zone):%d.%m.%Y %H:%M}", each.get_why_display(), each.host)
+    told = (each.at.astimezone(zone).replace(tzinfo=None), each.get_why_display(), each.host)
     return (*told, *line_cells(line), each.served, each.excess, money(cents * each.served))
 
 

@@ -3,23 +3,28 @@
 Rows are those of the user's schools. What hosts must know is published with the change, and each change is in the audit.
 """
 
-from typing import TYPE_CHECKING, Any, cast
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.contrib.admin import ModelAdmin, TabularInline
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.db.models import ForeignKey, Model, QuerySet
-from django.forms import BooleanField, CheckboxSelectMultiple, ModelForm, MultipleChoiceField
+from django.forms import BooleanField, CharField, CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from registry import audit
 from registry.events import retention
-from registry.models import CardProduct, LibraryIdentifier, Membership, Role, School, Service
+from registry.models import CardProduct, Enrolment, LibraryIdentifier, Membership, Role, School, Service
+from registry.models.choices import CLOSERS
 from registry.office.permissions import Deed
-from registry.office.visit import Visit, visit_of
+from registry.office.visit import Visit, local_date, visit_of
+from registry.people.classes import by_grade
+from registry.people.enrolments import current
 from registry.publishing.changes import documents_changed, refresh
 
 if TYPE_CHECKING:
@@ -27,8 +32,11 @@ if TYPE_CHECKING:
     Inline = TabularInline[Any, Any]
     Users = UserAdmin[User]
     Form = ModelForm[School]
+    MembershipBase = ModelForm[Membership]
 else:  # Django's classes take no parameters when they run
-    Base, Inline, Users, Form = ModelAdmin, TabularInline, UserAdmin, ModelForm
+    Base, Inline, Users, Form, MembershipBase = ModelAdmin, TabularInline, UserAdmin, ModelForm, ModelForm
+
+_LAST_MONTH: Final = 8
 
 
 def visiting(request: HttpRequest) -> Visit | None:
@@ -100,7 +108,9 @@ class SchoolForm(Form):
     """A school; who may close a card is ticked."""
 
     roles_that_close = MultipleChoiceField(
-        label=_("who may close a card"), choices=Role.choices, widget=CheckboxSelectMultiple
+        label=_("who may close a card"),
+        choices=[(str(role), role.label) for role in CLOSERS],
+        widget=CheckboxSelectMultiple,
     )
 
     confirm_removal = BooleanField(
@@ -189,10 +199,51 @@ class ServiceAdmin(SchoolRows):
         documents_changed(obj.school)
 
 
+class MembershipForm(MembershipBase):
+    """What somebody is at a school; a class teacher of which classes, and until when."""
+
+    classes = CharField(
+        label=capfirst(_("classes of a class teacher")), required=False, max_length=200, help_text=_("Such as 7a, 7b.")
+    )
+
+    class Meta:
+        """Which table, which columns."""
+
+        model = Membership
+        fields = ["school", "user", "role", "classes", "classes_until"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Django's own arguments
+        """Show the classes as they are entered."""
+        super().__init__(*args, **kwargs)
+        self.initial["classes"] = ", ".join(self.instance.classes)
+
+    def clean(self) -> dict[str, object]:
+        """A class teacher has classes that there are, until the end of the school year unless another day is said; nobody else has any."""
+        given: dict[str, object] = super().clean() or self.cleaned_data
+        names = [name.strip() for name in str(given.get("classes", "")).split(",") if name.strip()]
+        school = given.get("school") or getattr(self.instance, "school", None)
+        if given.get("role") != Role.CLASS_TEACHER:
+            return {**given, "classes": [], "classes_until": None}
+        if isinstance(school, School):
+            today = local_date(school, timezone.now())
+            known = Enrolment.objects.filter(current(school, today)).exclude(class_name="")
+            there = sorted(set(known.values_list("class_name", flat=True)), key=by_grade)
+            if not names or not set(names) <= set(there):
+                self.add_error("classes", gettext("Expected some of: %(classes)s.") % {"classes": ", ".join(there)})
+            given["classes_until"] = given.get("classes_until") or _end_of_year(today)
+        return {**given, "classes": names}
+
+
+def _end_of_year(today: date) -> date:
+    """Return the last day of the school year: on the next, classes have moved up (DOMAIN.md, trap 7)."""
+    return date(today.year + (today.month > _LAST_MONTH), _LAST_MONTH, 31)
+
+
 class MembershipAdmin(SchoolRows):
     """Who serves which school as what; taking a role away is the one deletion here."""
 
-    list_display = ["user", "role", "school"]
+    form = MembershipForm
+    list_display = ["user", "role", "school", "classes", "classes_until"]
     list_select_related = ["user", "school"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -209,6 +260,7 @@ class MembershipInline(Inline):
     """A new user's roles, where the login is made."""
 
     model = Membership
+    form = MembershipForm
     extra = 1
 
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from registry.models import Membership, School
+from registry.models import Membership, Role, School
 from registry.office.permissions import Deed, allowed
 
 P = ParamSpec("P")
@@ -26,6 +26,8 @@ class Post:
 
     school: School
     roles: frozenset[str]
+    classes: frozenset[str] = frozenset()
+    """Of which classes the user is the teacher today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,12 @@ class Visit:
             return None
         return next((post.roles for post in self.posts if post.school.pk == school.pk), frozenset())
 
+    def classes(self, school: School) -> frozenset[str] | None:
+        """Return the classes whose pupils the user may be told of at a school; None is all of them."""
+        if self.may(Deed.REPORT_PERSONS, school):
+            return None
+        return next((post.classes for post in self.posts if post.school.pk == school.pk), frozenset())
+
     def require(self, deed: Deed, school: School) -> None:
         """Raise PermissionDenied unless this may be done at the school."""
         if not self.may(deed, school):
@@ -78,14 +86,14 @@ class Visit:
 
     def today(self, school: School) -> date:
         """Return the school's own date."""
-        return self.now.astimezone(ZoneInfo(school.timezone)).date()
+        return local_date(school, self.now)
 
 
 def visit_of(user: User | AnonymousUser, now: datetime) -> Visit | None:
     """Return the visit of a user who serves at least one school (a superuser needs none), else None."""
     if not isinstance(user, User) or not user.is_active:
         return None
-    posts = _all_schools() if user.is_superuser else _posts(Membership.objects.filter(user=user))
+    posts = _all_schools() if user.is_superuser else _posts(Membership.objects.filter(user=user), now)
     return Visit(user, posts, now) if posts or user.is_superuser else None
 
 
@@ -93,11 +101,20 @@ def _all_schools() -> tuple[Post, ...]:
     return tuple(Post(school, frozenset()) for school in School.objects.order_by("name"))
 
 
-def _posts(memberships: QuerySet[Membership]) -> tuple[Post, ...]:
-    found: dict[int, tuple[School, set[str]]] = {}
+def _posts(memberships: QuerySet[Membership], now: datetime) -> tuple[Post, ...]:
+    found: dict[int, tuple[School, set[str], set[str]]] = {}
     for membership in memberships.select_related("school").order_by("school__name"):
-        found.setdefault(membership.school.pk, (membership.school, set()))[1].add(membership.role)
-    return tuple(Post(school, frozenset(roles)) for school, roles in found.values())
+        school, roles, classes = found.setdefault(membership.school.pk, (membership.school, set(), set()))
+        roles.add(membership.role)
+        until = membership.classes_until
+        if membership.role == Role.CLASS_TEACHER and (until is None or local_date(school, now) <= until):
+            classes.update(membership.classes)
+    return tuple(Post(school, frozenset(roles), frozenset(classes)) for school, roles, classes in found.values())
+
+
+def local_date(school: School, now: datetime) -> date:
+    """Return a school's own date."""
+    return now.astimezone(ZoneInfo(school.timezone)).date()
 
 
 def page(

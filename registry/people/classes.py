@@ -12,6 +12,11 @@ def grade_of(class_name: str) -> int | None:
     return int(found[2]) if found else None
 
 
+def by_grade(class_name: str) -> tuple[bool, int, str]:
+    """Return by what classes are put in order: 10a comes after 9b, classes of no grade before them, no class at all comes last."""
+    return not class_name, grade_of(class_name) or 0, class_name
+
+
 def promoted(class_name: str) -> str | None:
     """Return the class's name in the year after, `7b` as `8b`; None for a class that has no grade."""
     found = _NAME.fullmatch(class_name)

@@ -13,13 +13,14 @@ from django.db.models import Max, Q
 from policy.calendar import DayType
 from registry.events.excess import servings
 from registry.models import Enrolment, EnrolmentKind, Person, Service
+from registry.people.classes import by_grade
 from registry.reports.school_days import Out, SchoolDays, outages
 
 DEFAULT_DAYS: Final = 3
 NEVER_DAYS: Final = 30
 MOST_DAYS: Final = 30
 # As far as is looked back for thirty school days: mostly the first is enough, the last holds the summer.
-_LOOK_BACK: Final = (timedelta(days=60), timedelta(days=150))
+LOOK_BACK: Final = (timedelta(days=60), timedelta(days=150))
 _PUPILS: Final = (EnrolmentKind.PUPIL, EnrolmentKind.EXCHANGE)
 
 
@@ -46,7 +47,7 @@ class Missing:
 def missing(service: Service, today: date, *, days: int = DEFAULT_DAYS, class_name: str = "") -> Missing:
     """Look at the school days before today; those of one class alone, if it is named."""
     school_days = SchoolDays.of(service.school)
-    for back in _LOOK_BACK:
+    for back in LOOK_BACK:
         candidates = school_days.between(today - back, today - timedelta(days=1))
         out = outages(service, candidates)
         counted = [day for day in candidates if day not in out][:NEVER_DAYS]
@@ -74,7 +75,7 @@ def missing(service: Service, today: date, *, days: int = DEFAULT_DAYS, class_na
 def _last_lunches(service: Service, first: date) -> dict[int, date]:
     """Return the last day on which each person is known to have eaten, flagged or not."""
     ate = servings().filter(school=service.school, service=service.code, service_day__gte=first, person__isnull=False)
-    found = ate.values_list("person_id").annotate(Max("service_day")).order_by()
+    found = ate.exclude(direction="out").values_list("person_id").annotate(Max("service_day")).order_by()
     return {person: day for person, day in found if person is not None and day is not None}
 
 
@@ -105,5 +106,5 @@ def _holds(stay: Enrolment, day: date) -> bool:
     return stay.valid_from <= day and (stay.valid_until is None or stay.valid_until >= day)
 
 
-def _longest(absent: Absent) -> tuple[int, str, str, str]:
-    return -absent.days, absent.class_name, absent.person.family_name, absent.person.given_name
+def _longest(absent: Absent) -> tuple[int, tuple[bool, int, str], str, str]:
+    return -absent.days, by_grade(absent.class_name), absent.person.family_name, absent.person.given_name

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
@@ -42,6 +43,14 @@ def open_months(service: Service, now: datetime) -> list[date]:
         if month not in closed and last_of(month) < today:
             months.append(month)
     return months
+
+
+def not_told(service: Service, first: date, last: date) -> list[str]:
+    """Return the hosts that served in the days and were not heard since they were over: what they still hold would be adjustments."""
+    over = datetime.combine(last + timedelta(days=1), time(), ZoneInfo(service.school.timezone))
+    served = excess.servings().filter(school=service.school, service=service.code, service_day__range=(first, last))
+    used = Host.objects.filter(pk__in=served.order_by().values("host").distinct(), revoked_at=None)
+    return sorted(used.filter(last_heard_at__lt=over).values_list("name", flat=True))
 
 
 @deed

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from policy.sheet import Cell, Sheet, money
 from registry.models import Service
+from registry.people.classes import by_grade
 from registry.reports.counting import HOWS, PUPILS, Line, PersonLine, by_person, lines
 
 Text = str | Promise
@@ -83,7 +84,7 @@ def persons(service: Service, first: date, last: date, counted: Iterable[PersonL
             line.excess,
             money(line.price_cents * line.served),
         )
-        for line in counted
+        for line in sorted(counted, key=lambda each: by_grade(each.class_name))
     ]
     return Sheet(_title(Report.PERSONS, service, first, last), (*columns, _("Flagged excess"), _("Sum")), tuple(rows))
 
@@ -129,7 +130,9 @@ def _municipality(counted: list[Line]) -> tuple[tuple[str, ...], list[tuple[Cell
         found[1] += line.excess
     rows: list[tuple[Cell, ...]] = [
         (name, str(WHO_NAMES.get(who, who)), _payer(price), money(price), served, excess, money(price * served))
-        for (name, who, price), (served, excess) in sorted(sums.items(), key=lambda each: _by_class(*each[0]))
+        for (name, who, price), (served, excess) in sorted(
+            sums.items(), key=lambda each: (by_grade(each[0][0]), *each[0])
+        )
     ]
     return columns, rows
 
@@ -137,7 +140,8 @@ def _municipality(counted: list[Line]) -> tuple[tuple[str, ...], list[tuple[Cell
 def _full(counted: list[Line]) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
     columns = (_("Day"), _("Class"), _("Who"), _("Card"), _("How"), _("Payer"), _("Price"))
     rows: list[tuple[Cell, ...]] = [
-        (*line_cells(line), line.served, line.excess, money(line.price_cents * line.served)) for line in counted
+        (*line_cells(line), line.served, line.excess, money(line.price_cents * line.served))
+        for line in sorted(counted, key=lambda each: (each.day, by_grade(each.class_name)))
     ]
     return (*columns, _("Lunches"), _("Flagged excess"), _("Sum")), rows
 
@@ -164,12 +168,6 @@ _LAYOUTS: Final[dict[Report, Callable[[list[Line]], tuple[tuple[str, ...], list[
 
 def _payer(price_cents: int) -> str:
     return _("pays") if price_cents else _("free")
-
-
-def _by_class(name: str, who: str, price: int) -> tuple[bool, int, str, str, int]:
-    """Order classes by their grade: 10a comes after 9b; whoever has none comes last."""
-    digits = name[: len(name) - len(name.lstrip("0123456789"))]
-    return not name, int(digits or 0), name, who, price
 
 
 def _title(kind: Report, service: Service, first: date, last: date) -> str:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from policy.calendar import parse_calendar
 from policy.fault import Fault, Faulty, told
 from policy.rule import parse_rule
-from registry.models import CardKind, Role
+from registry.models import CardKind
+from registry.models.choices import CLOSERS
 from registry.models.school import MAX_DAYS, MAX_YEARS
 from registry.people.roster_row import (
     CARD_COLUMNS,
@@ -253,9 +254,9 @@ def _zone(value: object) -> str:
 
 
 def _roles(value: object) -> list[str]:
-    if isinstance(value, list) and value and set(map(str, value)) <= set(Role):
+    if isinstance(value, list) and value and set(map(str, value)) <= set(CLOSERS):
         return [str(role) for role in value]
-    raise ValueError(f"a list of {', '.join(Role)}")
+    raise ValueError(f"a list of {', '.join(CLOSERS)}")
 
 
 def _kind(value: object) -> str:

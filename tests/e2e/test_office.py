@@ -128,6 +128,23 @@ def test_the_live_page_renews_itself(office: OfficeRig, context: BrowserContext)
     expect(page.get_by_role("link", name="M-0001")).to_be_visible()
 
 
+def test_a_class_teacher_is_shown_the_own_class_and_no_other_page(office: OfficeRig, context: BrowserContext) -> None:
+    """From the login on, on a telephone: who of the class has not eaten; no way leads elsewhere, also one that is typed."""
+    page = context.new_page()
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # width and height
+    page.goto("/")
+    page.get_by_label("Username").fill("class_teacher")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Class 7B")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="Jaan Kask")).to_be_visible()
+    expect(page.get_by_role("navigation").get_by_role("link")).to_have_count(1)
+    for address in (f"/people/{office.pupil.pk}/", "/reports/", "/more/", "/class/?class=8A"):
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status in {403, 404}, address
+
+
 def test_no_page_is_wider_than_a_telephone(office: OfficeRig, context: BrowserContext) -> None:
     """Whatever can be opened without naming a thing, and a card's and a person's page, in the longest language; no fault in a script."""
     for seq in range(3):

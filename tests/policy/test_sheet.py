@@ -16,6 +16,19 @@ from policy.sheet import Form, Sheet, SheetFault, money, written
 
 AT: Final = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 NASTY: Final = ("=1+1", "+372", "-5", "@SUM(A1)", "\tx", "\rx", "\n=1", "=cmd|' /C calc'!A0", "http://a.b", "{=A1}")
+HIDDEN: Final = (
+    "\N{FULLWIDTH EQUALS SIGN}1+1",
+    "\N{FULLWIDTH PLUS SIGN}1",
+    "\N{FULLWIDTH HYPHEN-MINUS}1",
+    "\N{FULLWIDTH COMMERCIAL AT}SUM(A1)",
+    "\N{MINUS SIGN}1+1",
+    " =1+1",
+    "\N{NO-BREAK SPACE}=1+1",
+    "\N{ZERO WIDTH SPACE}=1+1",
+    "\N{ZERO WIDTH NO-BREAK SPACE}@A1",
+    "\x0b=1",
+    " \t=1",
+)
 
 
 def sheet(*cells: Any) -> Sheet:  # noqa: ANN401  cells of all sorts
@@ -50,6 +63,18 @@ def test_no_text_is_a_formula_in_csv(text: str) -> None:
     assert row[1:] == ["-3", "-1,50"]
 
 
+@pytest.mark.parametrize("text", HIDDEN)
+def test_a_formula_that_hides_its_sign_is_none_either(text: str) -> None:
+    """Some spreadsheets pass over blanks before the sign, some take the wide signs of East Asian keyboards for it."""
+    assert read_csv(written(sheet("a", text), Form.CSV, AT))[1][1] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["Õnne-Mai", "a=b", " Õnne", "mari@kool.ee", "", "  "])
+def test_a_sign_within_a_text_is_left_alone(text: str) -> None:
+    """Only what begins with one may run."""
+    assert read_csv(written(sheet("a", text), Form.CSV, AT))[1][1] == text
+
+
 @pytest.mark.parametrize("text", NASTY)
 def test_no_text_is_a_formula_in_xlsx(text: str) -> None:
     """It is stored as a text, whatever it looks like, and leads nowhere."""
@@ -75,6 +100,21 @@ def test_xlsx_has_numbers_dates_and_amounts_as_such() -> None:
     assert cells[2].value == datetime(2026, 11, 23)  # noqa: DTZ001  a cell has no zone
     assert cells[3].value is None
     assert len(cells[4].value) == 32_767
+
+
+def test_a_moment_is_a_moment() -> None:
+    """It can be sorted by, to the minute."""
+    moment = datetime(2026, 11, 23, 9, 5)  # noqa: DTZ001  a cell has no zone
+    assert read_csv(written(sheet("a", moment), Form.CSV, AT))[1][1] == "2026-11-23 09:05"
+    cell = read_xlsx(written(sheet("a", moment), Form.XLSX, AT))[1][1]
+    assert (cell.value, cell.number_format) == (moment, "yyyy-mm-dd hh:mm")
+
+
+def test_a_tab_of_a_spreadsheet_has_a_name_that_fits() -> None:
+    """Of which service and days stands in the file's properties: cut in the middle of a date it says nothing."""
+    title = "For the municipality: Söökla 01.11.2026-30.11.2026"
+    book = openpyxl.load_workbook(io.BytesIO(written(Sheet(title, ("a",), ()), Form.XLSX, AT)))
+    assert (book.sheetnames, book.properties.title) == (["For the municipality"], title)
 
 
 def test_the_same_table_is_the_same_file() -> None:

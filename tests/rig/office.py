@@ -70,7 +70,8 @@ def make_office() -> OfficeRig:
 
 def _user(name: str, school: School, role: Role) -> User:
     user = User.objects.create_user(name, password=PASSWORD)
-    Membership.objects.create(school=school, user=user, role=role)
+    classes = ["7B"] if role is Role.CLASS_TEACHER else []
+    Membership.objects.create(school=school, user=user, role=role, classes=classes)
     return user
 
 

@@ -212,6 +212,13 @@ _PERSON: Final = {
 WAYS: Final = (
     _plain("find", Deed.FIND),
     _plain("more", Deed.FIND),
+    _plain("own_class", Deed.OWN_CLASS),
+    Way(
+        "own_class",
+        Deed.OWN_CLASS,
+        lambda o, _: (reverse("own_class"), {"school": o.school.code, "class": "7B"}),
+        suffix="-7B",
+    ),
     _plain("tap", Deed.TAP),
     _plain("substitutes", Deed.LEND),
     _plain("provisional", Deed.LEND),

@@ -32,8 +32,8 @@ service = "canteen"
 per_day = 1
 """
 CARDS: Final = """uid,card,person,kind,state,valid_from,valid_until,groups
-EBF2CE70,C-1,1,personal,active,,,7b
-EBF2CE71,C-2,2,substitute,active,,,7b
+EBF2CE70,C-1,1,personal,active,,,pupil;7b;grade-7
+EBF2CE71,C-2,2,substitute,active,,,10a
 EBF2CE72,C-3,3,staff,active,,,staff
 """
 DAYS: Final = ("--service", "canteen", "--from", "2026-11-01", "--until", "2026-11-30")
@@ -80,6 +80,7 @@ SERVED: Final = (
     mark(9, how="class"),
     mark(10, "undo", undoes=f"{9:032x}"),
     event(11, card="=C-9", person=None, holder="card =C-9"),
+    event(12, flags=["second_serving"]),
 )
 
 
@@ -113,17 +114,17 @@ def table(file: bytes) -> list[dict[str, str]]:
 
 
 def test_servings_are_counted_by_day_kind_and_how(config: Path) -> None:
-    """Refusals, other services, other days and marks that were undone are none; adults are told apart."""
+    """Refusals, other services, other days and marks that were undone are none; adults, payers and second servings are told apart."""
     done = export(config)
     assert done.returncode == 0, done.stderr
     rows = [tuple(row.values()) for row in table(done.stdout)]
     assert rows == [
-        ("2026-11-23", "canteen", "", "", "hand", "0,00", "1"),
-        ("2026-11-23", "canteen", "", "", "paper", "0,00", "1"),
-        ("2026-11-23", "canteen", "", "", "tap", "0,00", "1"),
-        ("2026-11-23", "canteen", "personal", "yes", "tap", "0,00", "1"),
-        ("2026-11-23", "canteen", "staff", "no", "tap", "3,50", "1"),
-        ("2026-11-23", "canteen", "substitute", "yes", "tap", "0,00", "1"),
+        ("2026-11-23", "canteen", "", "", "", "hand", "free", "0,00", "1", "0"),
+        ("2026-11-23", "canteen", "", "", "", "paper", "free", "0,00", "1", "0"),
+        ("2026-11-23", "canteen", "", "", "", "tap", "free", "0,00", "1", "0"),
+        ("2026-11-23", "canteen", "", "staff", "no", "tap", "pays", "3,50", "1", "0"),
+        ("2026-11-23", "canteen", "10a", "substitute", "yes", "tap", "free", "0,00", "1", "0"),
+        ("2026-11-23", "canteen", "7b", "personal", "yes", "tap", "free", "0,00", "1", "1"),
     ]
     assert b"the journal here begins on 2026-11-23" in done.stderr
 
@@ -138,7 +139,10 @@ def test_each_serving_is_told_with_ids_and_no_formula(config: Path) -> None:
         ("", "4"),
         ("", "4"),
         ("'=C-9", ""),
+        ("C-1", "1"),
     ]
+    assert rows[0]["class"] == "7b"
+    assert rows[-1]["flags"] == "second_serving"
 
 
 def test_a_spreadsheet_is_written_to_a_file(config: Path, tmp_path: Path) -> None:
@@ -148,8 +152,8 @@ def test_a_spreadsheet_is_written_to_a_file(config: Path, tmp_path: Path) -> Non
     assert (done.returncode, done.stdout) == (0, b"")
     page = openpyxl.load_workbook(path).active
     assert page is not None
-    last = list(page.iter_rows())[-1]
-    assert (last[7].value, last[7].data_type) == ("=C-9", "s")
+    odd = list(page.iter_rows())[-2]
+    assert (odd[8].value, odd[8].data_type) == ("=C-9", "s")
 
 
 def test_days_the_wrong_way_round_are_refused(config: Path) -> None:

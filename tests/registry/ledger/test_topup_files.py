@@ -62,6 +62,19 @@ def test_one_bad_line_and_nothing_is_booked() -> None:
     assert not transfers()
 
 
+def test_all_that_is_wrong_in_a_line_is_told() -> None:
+    """Also that nobody has its id, where the amount is bad as well: who puts it right does it once. Lines are counted, not faults."""
+    school, _ = laid()
+    made = read(school, "R1;V-9;x;2026-13-01\nR2;V-1;x;2026-11-20\n")
+    assert [(line, column) for line, column, *_ in made.bad] == [
+        (2, "amount"),
+        (2, "date"),
+        (2, "external_id"),
+        (3, "amount"),
+    ]
+    assert made.bad_count == 2
+
+
 def test_a_reference_that_changed_its_mind_is_a_bad_line() -> None:
     """Another amount or another person under a reference that is booked is looked at by somebody, also if it was booked since."""
     school, _ = laid()

@@ -100,3 +100,14 @@ def test_it_lets_a_host_show_names_and_takes_it_back(office: OfficeRig) -> None:
         {"shows": "canteen", "before": "none"},
         {"shows": "none", "before": "canteen"},
     ]
+
+
+def test_where_a_host_is_reached_by_its_neighbours_is_seen(office: OfficeRig) -> None:
+    """As it said itself, with what it serves and where that is put right; one that does not listen says so."""
+    client = browser(office)
+    assert "It does not listen to other hosts." in client.get(f"/hosts/{office.desk.pk}/").content.decode()
+    Host.objects.filter(pk=office.desk.pk).update(address="10.20.1.11:8441", services=["canteen", "copies"])
+    page = client.get(f"/hosts/{office.desk.pk}/").content.decode()
+    assert "10.20.1.11:8441" in page
+    assert "canteen, copies" in page
+    assert "[neighbours]" in page

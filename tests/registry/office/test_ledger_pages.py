@@ -1,5 +1,7 @@
 """Prepaid accounts in the office: what is on them, who owes, a statement as a page and a file."""
 
+from datetime import timedelta
+
 from django.test import Client
 from django.utils import timezone
 
@@ -89,3 +91,20 @@ def test_each_school_has_its_own_account(office: OfficeRig) -> None:
     Enrolment.objects.create(person=office.pupil, school=office.other, class_name="1A", valid_from=timezone.localdate())
     assert client.get(f"/people/{office.pupil.pk}/money/", {"school": office.other.code}).status_code == 404
     assert client.get(f"/people/{office.pupil.pk}/money/", {"school": office.school.code}).status_code == 200
+
+
+def test_who_left_with_money_is_named(office: OfficeRig) -> None:
+    """The last day still counts; who comes back later, or has nothing left, is not named."""
+    browser = office_of(office)
+    paid(office, 500)
+    stays = office.pupil.enrolments
+    today = timezone.localdate()
+    stays.update(valid_until=today)
+    assert "Left the school" not in browser.get("/money/").content.decode()
+    stays.update(valid_until=today - timedelta(days=1))
+    page = browser.get("/money/").content.decode().split("Left the school", 1)[1].split("<h2>", 1)[0]
+    assert "Tamm" in page
+    assert "5,00 €" in page
+    assert browser.get(f"/people/{office.pupil.pk}/money/book/").status_code == 200
+    stays.create(school=office.school, class_name="8B", valid_from=today + timedelta(days=30))
+    assert "Left the school" not in browser.get("/money/").content.decode()

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from registry.models import AuditEntry, CardStep, Role
@@ -32,6 +33,8 @@ def asked(office: OfficeRig, way: Way, user: str) -> tuple[int, bool]:
     answer = client.get(address, fields) if way.method == "get" else client.post(address, fields)
     if answer.status_code == 302 and answer.headers["Location"].startswith("/login/"):
         return 401, written() != before
+    if answer.status_code == 302 and way.name == "find" and answer.headers["Location"] == reverse("own_class"):
+        return 403, written() != before  # whoever searches nobody is led to the own class instead
     return answer.status_code, written() != before
 
 

@@ -41,9 +41,9 @@ def test_the_canteen_is_meant_when_none_is_named(office: OfficeRig) -> None:
 
 
 def test_cells_are_shown_by_what_they_are() -> None:
-    """Days as days are written here, numbers known as such."""
+    """Days and amounts as they are written here, numbers known as such."""
     sheet = Sheet("a", ("day", "n", "sum", "who"), ((date(2026, 11, 23), 3, Decimal("1.50"), "<b>"),))
-    assert shown_rows(sheet.rows) == [[("23.11.2026", False), ("3", True), ("1.50", True), ("<b>", False)]]
+    assert shown_rows(sheet.rows) == [[("23.11.2026", False), ("3", True), ("1,50", True), ("<b>", False)]]
     assert [is_number for _, is_number in shown_head(sheet)] == [False, True, True, False]
     assert shown_head(Sheet("a", ("n",), ())) == [("n", False)]
 

@@ -1,13 +1,16 @@
 """Closing a month on its page, and looking at it after."""
 
-from datetime import date, timedelta
+import io
+from datetime import UTC, date, datetime, time, timedelta
 
+import openpyxl
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from registry.models import Adjustment, AuditEntry, ClosedMonth, Service
-from tests.rig.office import OfficeRig
+from registry.reports.months import open_months
+from tests.rig.office import OfficeRig, an_event
 
 
 def last_month() -> date:
@@ -75,7 +78,7 @@ def test_figures_and_adjustments_are_shown_and_given_apart(office: OfficeRig) ->
     )
     browser = client(office, "auditor")
     page = browser.get(f"/reports/months/{month.pk}/").content.decode()
-    assert all(part in page for part in ("77", "92.40", "till-9", "-1.20", "taken back"))
+    assert all(part in page for part in ("77", "92,40", "till-9", "-1,20", "taken back"))
     figures = browser.get(f"/reports/months/{month.pk}/", {"form": "csv", "kind": "full"}).content.decode("utf-8-sig")
     assert "7B;pupil;own card;tapped;pays;1,20;77;4;92,40" in figures
     assert "till-9" not in figures
@@ -83,6 +86,55 @@ def test_figures_and_adjustments_are_shown_and_given_apart(office: OfficeRig) ->
     assert "till-9" in adjustments
     assert ";-1;0;-1,20" in adjustments
     assert browser.get(f"/reports/months/{month.pk}/", {"form": "xlsx"}).content.startswith(b"PK")
+
+
+def test_the_moment_of_an_adjustment_is_a_moment_in_a_spreadsheet(office: OfficeRig) -> None:
+    """In the school's own time, so that adjustments can be put in order and summed by month."""
+    month = ClosedMonth.objects.create(
+        service=office.service, first_day=last_month(), closed_at=timezone.now(), closed_by="it"
+    )
+    told = datetime(2026, 10, 25, 0, 59, tzinfo=UTC)  # the hour that comes twice there
+    line = [str(last_month()), "7B", "pupil", "personal", "tap", 0]
+    Adjustment.objects.create(month=month, at=told, why="late", host="till-9", line=line, served=1, excess=0)
+    browser = client(office, "auditor")
+    file = browser.get(f"/reports/months/{month.pk}/", {"form": "xlsx", "of": "adjustments"}).content
+    page = openpyxl.load_workbook(io.BytesIO(file)).active
+    assert page is not None
+    assert page["A2"].value == datetime(2026, 10, 25, 3, 59)  # noqa: DTZ001  a cell has no zone
+    assert "25.10.2026 03:59" in browser.get(f"/reports/months/{month.pk}/").content.decode()
+
+
+def test_the_figures_can_be_seen_before_they_are_closed(office: OfficeRig) -> None:
+    """Whoever says that the figures are right is led to them."""
+    browser = client(office, "secretary")
+    page = browser.get("/reports/months/").content.decode()
+    first, last = last_month(), timezone.now().date().replace(day=1) - timedelta(days=1)
+    asked = f"kind=municipality&amp;service={office.service.pk}&amp;first={first}&amp;last={last}"
+    assert f"/reports/?school=mets&amp;{asked}" in page
+    assert browser.get(f"/reports/?school=mets&{asked.replace('&amp;', '&')}").status_code == 200
+
+
+def test_until_when_a_month_can_be_closed_is_said(office: OfficeRig) -> None:
+    """On that day it is closed, on the next its first events are gone."""
+    kept = timedelta(days=office.school.keep_events_days)
+    page = client(office, "secretary").get("/reports/months/").content.decode()
+    assert f"can be closed until {last_month() + kept:%d.%m.%Y}" in page
+    on_the_day = datetime.combine(last_month() + kept, time(12), UTC)
+    assert last_month() in open_months(office.service, on_the_day)
+    assert last_month() not in open_months(office.service, on_the_day + timedelta(days=1))
+
+
+def test_a_till_that_has_not_told_all_of_a_month_is_named(office: OfficeRig) -> None:
+    """Before the month is closed: what it still holds would become adjustments. One that told of the service alone counts."""
+    event = an_event(office, 1, card=office.card)
+    event.service, event.service_day, event.holder = "canteen", last_month(), "person 1"
+    event.save()
+    browser = client(office, "secretary")
+    assert "not told" not in browser.get("/reports/months/").content.decode()
+    office.desk.last_heard_at = datetime.combine(last_month(), time(12), UTC)
+    office.desk.save()
+    page = browser.get("/reports/months/").content.decode()
+    assert "not told all yet: kantselei" in page
 
 
 def test_each_service_has_its_months(office: OfficeRig) -> None:

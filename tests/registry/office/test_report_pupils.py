@@ -57,6 +57,25 @@ def test_who_does_not_eat_is_named_with_what_was_not_counted(school: OfficeRig) 
     assert AuditEntry.objects.get(action="who does not eat viewed").actor == "secretary"
 
 
+def test_a_till_that_hides_the_days_is_named(school: OfficeRig) -> None:
+    """One that was put away and not revoked would else keep the list empty, and nobody would know why; revoked it hides nothing."""
+    event = an_event(school, 99)
+    old = Host.objects.create(school=school.school, name="vana-kassa", public_key=bytes(32))
+    at = timezone.now() - timedelta(days=12)
+    Event.objects.filter(pk=event.pk).update(
+        host=old, person=school.classmate, holder="person 1", time=at, service_day=at.date()
+    )
+    Host.objects.filter(pk=old.pk).update(last_heard_at=at)
+    browser = client(school, "secretary")
+    page = browser.get("/reports/missing/").content.decode()
+    assert "a till has not told yet" in page
+    assert "Not heard since: vana-kassa." in page
+    Host.objects.filter(pk=old.pk).update(revoked_at=timezone.now())
+    page = browser.get("/reports/missing/").content.decode()
+    assert "Not heard since" not in page
+    assert "1 pupil has not eaten for 3 school days or more" in page
+
+
 def test_how_many_days_is_asked_on_the_page(school: OfficeRig) -> None:
     """And of which class; whatever is typed is no fault."""
     browser = client(school, "secretary")
@@ -89,3 +108,22 @@ def test_a_substitute_that_did_not_come_back_is_named(school: OfficeRig, user: s
     assert all(part in page for part in ("Õnne Tamm", "7B", "A-02", "since", "7 school days"))
     assert "A-02" not in browser.get("/reports/substitutes/", {"days": "7"}).content.decode()
     assert Enrolment.objects.exists()
+
+
+def test_both_lists_are_given_as_files(school: OfficeRig) -> None:
+    """With what was asked for on the page; a day is a day; that somebody took the first is written down."""
+    browser = client(school, "secretary")
+    asked = {"days": "6", "class": "7B"}
+    page = browser.get("/reports/missing/", asked).content.decode()
+    assert "?days=6&amp;class=7B&amp;form=csv" in page
+    last = timezone.now().date() - timedelta(days=8)
+    lines = browser.get("/reports/missing/", {**asked, "form": "csv"}).content.decode("utf-8-sig").splitlines()
+    assert lines == [
+        "Class;Family name;Given name;Number;School days;Last lunch",
+        f"7B;Tamm;Õnne;Õnne.Tamm.7B;6;{last}",
+    ]
+    assert AuditEntry.objects.filter(action="who does not eat viewed").count() == 2
+    answer = browser.get("/reports/substitutes/", {"form": "csv"})
+    since = timezone.localdate(Loan.objects.get().lent_at)
+    assert answer.content.decode("utf-8-sig").splitlines()[1:] == [f"7B;Tamm;Õnne;A-02;{since};7"]
+    assert browser.get("/reports/substitutes/", {"form": "xlsx"}).content.startswith(b"PK")

@@ -1,8 +1,10 @@
 """The rarely changed tables."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
+import pytest
 from django.test import Client
+from django.utils import timezone
 
 from registry.models import AuditEntry, Event, Membership, Role, School
 from tests.rig.office import OfficeRig, an_event
@@ -78,6 +80,47 @@ def test_a_role_is_given_and_taken_at_the_own_school(office: OfficeRig) -> None:
     assert not Membership.objects.filter(user=user).exists()
     actions = set(AuditEntry.objects.values_list("action", flat=True))
     assert {"membership added", "membership removed"} <= actions
+
+
+def given_class(office: OfficeRig, classes: str, role: Role = Role.CLASS_TEACHER, **more: object) -> Membership | None:
+    """What comes of it when the IT worker gives a role with classes."""
+    user = office.users["postless"]
+    given = {"school": office.school.pk, "user": user.pk, "role": role, "classes": classes, **more}
+    browser(office, "it").post("/registry/membership/add/", given)
+    return Membership.objects.filter(user=user).first()
+
+
+def test_a_class_teacher_is_given_classes_until_the_summer(office: OfficeRig) -> None:
+    """Those that there are, by name; until the end of the school year, or another day; the form shows what was given."""
+    today = timezone.localdate()
+    made = given_class(office, " 7B ,")
+    assert made is not None
+    assert made.classes == ["7B"]
+    assert made.classes_until == date(today.year + (today.month > 8), 8, 31)
+    page = browser(office, "it").get(f"/registry/membership/{made.pk}/change/").content.decode()
+    assert 'value="7B"' in page
+    made.delete()
+    assert getattr(given_class(office, "7B", classes_until="2030-01-31"), "classes_until", None) == date(2030, 1, 31)
+
+
+@pytest.mark.parametrize("classes", ["", ",", "7b", "9X", "7B, 9X"])
+def test_a_class_that_there_is_not_is_refused(office: OfficeRig, classes: str) -> None:
+    """A class teacher without a class, or of one that nobody is in, is a slip."""
+    assert given_class(office, classes) is None
+
+
+def test_nobody_else_is_given_classes(office: OfficeRig) -> None:
+    """What stands in the field of another role is not kept."""
+    made = given_class(office, "7B", Role.GUARD, classes_until="2030-01-31")
+    assert made is not None
+    assert (made.classes, made.classes_until) == ([], None)
+
+
+def test_a_class_teacher_is_never_among_those_who_close(office: OfficeRig) -> None:
+    """The school's form does not offer it."""
+    page = browser(office, "it").get(f"/registry/school/{office.school.pk}/change/").content.decode()
+    assert 'value="guard"' in page
+    assert 'value="class_teacher"' not in page
 
 
 def test_nothing_else_is_deleted(office: OfficeRig) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.people.classes import grade_of, promoted
+from registry.people.classes import by_grade, grade_of, promoted
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,8 @@ from registry.people.classes import grade_of, promoted
 def test_a_class_has_a_grade_and_a_name_the_year_after(name: str, grade: int | None, next_year: str | None) -> None:
     """The number at the front is the grade; what follows stays; a class without one stays as it is."""
     assert (grade_of(name), promoted(name)) == (grade, next_year)
+
+
+def test_classes_stand_in_the_order_of_their_grades() -> None:
+    """10a after 9b, whatever the letters say; who has no class comes last."""
+    assert sorted(["10a", "", "9b", "1a", "9a", "teachers"], key=by_grade) == ["teachers", "1a", "9a", "9b", "10a", ""]
