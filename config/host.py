@@ -21,6 +21,7 @@ from config.output_table import OutputConfig, output_check
 from config.reader_table import ReaderConfig, reader_check
 from config.screen_table import ScreenSection, screen_check
 from policy.calendar import Calendar, parse_calendar
+from policy.doubts import doubts
 from policy.fault import Fault, Faulty
 from policy.rule import KEYS as RULE_KEYS
 from policy.rule import Rule, parse_rule
@@ -210,7 +211,8 @@ def _doubts(sections: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("neighbours",), "neighbours, and no registry to know them by", expected)
     if not readers:
         yield Fault((), "no reader", "at least one [[reader]], unless cards are read elsewhere")
-    for service in sections.get("service", {}):
+    for service, rule in sections.get("service", {}).items():
+        yield from (doubt.under("service", service) for doubt in doubts(rule))
         if all(reader.service != service for reader in readers):
             yield Fault(("service", service), "a service that no reader uses", f'a reader with service = "{service}"')
     moved = {output for reader in readers for output in reader.outputs}

@@ -118,12 +118,18 @@ class AnswerFeed:
         if len(self._listeners) >= MOST_LISTENERS:
             self._log.warning("answers: too many listeners", most=MOST_LISTENERS)
             listener.close()
-        elif _takes(listener, _ENCODE(self._condition()).encode(errors="replace") + b"\n"):
-            with self._lock:
-                self._listeners = [*self._listeners, listener]
         else:
-            listener.close()
+            self._greet(listener, _ENCODE(self._condition()).encode(errors="replace") + b"\n")
         return True
+
+    def _greet(self, listener: socket.socket, line: bytes) -> None:
+        """Tell how things are, and each event from then on: it listens before the first line comes, or an event could fall between."""
+        with self._lock:
+            self._listeners = [*self._listeners, listener]
+            if _takes(listener, line):
+                return
+            self._listeners = self._listeners[:-1]
+        listener.close()
 
 
 def _takes(listener: socket.socket, line: bytes) -> bool:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from daemon.clock import HostClock
 from daemon.marks import Marks, Refusal, Wanted
 from daemon.noted import UNDO_WITHIN_S, Noted, derived_id
+from daemon.today import served_on
 from sync.cache_file import CacheInfo
 from sync.facts import Facts
 from sync.faults import JournalFault
@@ -54,7 +55,7 @@ class FactDesk:
         `day` (paper), `asked`, and `persons` in the place of `person` for many at once. `tap_id` is the asker's own id of the question
         (hex of 16 bytes): the same question again changes nothing, and gets the same answer.
         Answers `{"noted": {"epoch", "seq", "tap_id"}}`, `{"refused": {"reason", …}}`, or `{"error": why}`; of many
-        `{"answers": [{"person", and one of these}]}`.
+        `{"answers": [{"person", and one of these}]}`. `epoch` and `seq` are null of a mark that waits in memory for a failing disk.
         """
         with self._lock:
             try:
@@ -75,7 +76,7 @@ class FactDesk:
         """
         service, moment = str(question.get("service")), self._clock.moment().at
         today = moment.astimezone(self._zone()).date()
-        holders = self._journal.servings.of_day(today, service)
+        holders = served_on(self._journal, today, service)
         with self._lock:
             try:
                 asking = self._noted.asking(service, moment)
@@ -184,7 +185,8 @@ def _undoes(event: Event) -> bool:
 
 
 def _place(event: Any) -> Mapping[str, object]:  # noqa: ANN401  an event
-    return {name: event[name] for name in ("epoch", "seq", "tap_id")}
+    """Return its place; one that waits in memory for the disk has no epoch and no number yet."""
+    return {name: event.get(name) for name in ("epoch", "seq", "tap_id")}
 
 
 def _person_of(holder: str) -> str | None:

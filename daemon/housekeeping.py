@@ -66,6 +66,7 @@ class Housekeeping:
         self._log = log
         self._monotonic_s = monotonic_s
         self._told_lost = 0
+        self._poured = 0  # how many that waited in memory were looked through
         self._has_desk = has_desk
         self._refused_desk: int | None = None  # the last request that no reader here could answer
         self._stopping = threading.Event()
@@ -104,6 +105,7 @@ class Housekeeping:
         self._journal.tend(idle=self._is_idle())
         if len(self._journal.ring) and self._is_due("recover", RECOVER_EVERY_S):
             self._pour_ring()
+        self._take_up_poured()
         if self._is_due("ballast", CLOCK_EVERY_S):
             self._keep_ballast()
         if self._is_idle() and self._is_due("prune", PRUNE_EVERY_S):
@@ -221,6 +223,13 @@ class Housekeeping:
             self._journal.transact(lambda _transaction: None)
         except JournalFault as fault:
             self._log.error("events wait in memory", waiting=len(self._journal.ring), why=str(fault))
+
+    def _take_up_poured(self) -> None:
+        """Put the loans in force that waited in memory, once the disk has them all, whoever's transaction took them along."""
+        ring = self._journal.ring
+        if ring.kept != self._poured and not len(ring):
+            self._poured = ring.kept
+            self._read_facts()
 
     def _keep_ballast(self) -> None:
         """Lay the ballast again when there is room for it eight times over."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from daemon.control import LINK as SOCKET
 from daemon.control import NotRunning, ask
-from daemon.neighbourhood import Neighbourhood, Wanted
+from daemon.neighbourhood import Neighbourhood, Wanted, granted_told
 from policy.decide import Prices
 from policy.model import Card, Credit, Quota, Tap
 from sync import link_report
@@ -198,8 +198,8 @@ class LinkWatch:
 
 
 def _quota_told(told: Mapping[str, Any]) -> Quota:
-    granted = told.get("granted")
-    return (Quota.FREE if granted else Quota.USED_UP) if isinstance(granted, bool) else Quota.UNKNOWN
+    granted = granted_told(told)
+    return Quota.UNKNOWN if granted is None else Quota.FREE if granted else Quota.USED_UP
 
 
 def _with_latest_heard(told: LinkReport, former: LinkReport, boot_id: str) -> LinkReport:

@@ -2,7 +2,11 @@
 
 Who marks stands beside the pupil: a card that was forgotten, closed or never made is no reason to refuse, and what a till would ask the
 staff about is answered by the mark itself. What refuses is what refuses everybody: the day's limit, the hours, the admitted groups.
-`anyway` and `paper` are noted whatever was served: the registry flags the excess.
+`anyway` and `paper` are noted whatever was served: the registry flags the excess. A class is marked for those who have not eaten: whoever
+has is refused there also where the rule flags or charges a second serving, which nobody orders for a whole class.
+
+Where the disk refuses, a mark follows the service's `when_disk_fails` as a tap does (DESIGN.md §2.4): it waits in memory, flagged. A paper
+list does not: it was served long ago, and can be entered when the disk is whole.
 """
 
 import time
@@ -13,13 +17,13 @@ from typing import Any, Final, NamedTuple, Self
 
 from daemon.basis import Basis, Local, basis
 from daemon.clock import HostClock
-from daemon.judge import Judge, Judged
+from daemon.judge import Judge, Judged, UsageOf
 from daemon.noted import Noted, derived_id
 from daemon.tap_record import price_told
 from policy.holder import holder_of
 from policy.model import Card, Decision, Kind, Quota, State, Tap, Verdict
 from policy.reasons import Reason
-from policy.rule import Per, Rule, Second
+from policy.rule import Fallback, Per, Rule, Second
 from sync.cache import CardCache
 from sync.cache_file import Gathered
 from sync.facts import Facts
@@ -149,7 +153,8 @@ class Marks:
         """Mark each person; returns an answer for each in order, and the events that were noted, the loans among them.
 
         An answer is `{"person", "noted": event}` or `{"person", "refused": {"reason", …}}`. Raises Malformed, Refusal for a question that
-        is as wrong for all, JournalFault where the disk refuses: what was answered before stands, and comes back when it is asked again.
+        is as wrong for all, JournalFault where the disk refuses and the service does not serve without it: what was answered before
+        stands, and comes back when it is asked again. What is kept in memory has no epoch nor number yet.
         """
         answers: dict[str, Answer] = {}
         waiting: list[str] = []
@@ -162,7 +167,7 @@ class Marks:
         noted: list[Event] = []
         asked: list[Tap] = []
         try:
-            candidates = self._candidates(wanted, waiting, asked) if waiting else []
+            candidates = self._candidates(wanted, waiting, asked, answers) if waiting else []
             for first in range(0, len(candidates), AT_ONCE):
                 told, events = self._note(wanted, candidates[first : first + AT_ONCE])
                 answers |= told
@@ -173,8 +178,13 @@ class Marks:
                 self._judge.settle(tap, was_served=tap.tap_id.hex() in served)
         return [{"person": person, **answers[person]} for person in wanted.persons], noted
 
-    def _candidates(self, wanted: Wanted, persons: Sequence[str], asked_about: list[Tap]) -> list[_Candidate]:
-        """Gather what each is judged on, and ask others about their quota where that may refuse: those are put into `asked_about`."""
+    def _candidates(
+        self, wanted: Wanted, persons: Sequence[str], asked_about: list[Tap], answers: dict[str, Answer]
+    ) -> list[_Candidate]:
+        """Gather what each is judged on, and ask others about their quota where that may refuse: those are put into `asked_about`.
+
+        Who of a class cannot be marked at all is put into `answers`, and keeps nobody else from it.
+        """
         asked = self._asked_card(wanted) if wanted.asked else None
         number = asked or wanted.card
         gathered, cards = self._cache.cards_of(persons, number)
@@ -184,7 +194,13 @@ class Marks:
         until_s = time.monotonic() + ASKING_S
         made = []
         for person in persons:
-            card, lends = _card(wanted, person, held, number, given.rule)
+            try:
+                card, lends = _card(wanted, person, held, number, given.rule)
+            except Refusal as refusal:
+                if len(wanted.persons) == 1:
+                    raise
+                answers[person] = {"refused": refusal.told}
+                continue
             tap = Tap(bytes.fromhex(wanted.id_of(person)), "", wanted.service, None, b"", 0)
             own = replace(given, card=card)
             if wanted.how in _JUDGED:
@@ -229,28 +245,54 @@ class Marks:
             answers.clear()
             before = len(transaction.appended)
             for each in candidates:
-                judged = self._judge.judged(each.tap, each.given, transaction.usage, day=wanted.day)
-                if _is_refused(wanted.how, judged.decision):
-                    answers[each.person] = {"refused": _refused(judged, each.given)}
-                    continue
-                event = self._event(wanted, each, judged)
-                transaction.append(event)
-                answers[each.person] = {"noted": transaction.appended[-1]}
-                if each.lends is not None:
-                    transaction.append(_loan(event, each.lends))
+                answer, events = self._decided(wanted, each, transaction.usage)
+                place = len(transaction.appended)
+                for event in events:
+                    transaction.append(event)
+                answers[each.person] = answer or {"noted": transaction.appended[place]}
             noted[:] = transaction.appended[before:]
 
         try:
             self._journal.transact(decide_and_append)
         except JournalFault:
-            answers.clear()
-            raise
+            if not _may_wait(wanted.how, candidates[0].given.rule):
+                raise
+            return self._keep(wanted, candidates)
         for event in noted:
             row_id = self._journal.id_of(int(str(event["epoch"])), int(str(event["seq"])))
             assert row_id is not None, "an event that was just appended has its place"  # noqa: S101  an invariant
             self._facts.add(row_id, event)
             self._noted.add(event)
         return answers, noted
+
+    def _keep(self, wanted: Wanted, candidates: Sequence[_Candidate]) -> tuple[dict[str, Answer], list[Event]]:
+        """Decide what may be done without the disk, and keep it in memory; a substitute's loan is in force when the disk has it."""
+        answers: dict[str, Answer] = {}
+        kept: list[Event] = []
+        for each in candidates:
+
+            def decide(usage_of: UsageOf, each: _Candidate = each) -> Sequence[Event]:
+                answer, events = self._decided(wanted, each, usage_of, disk_ok=False)
+                answers[each.person] = answer
+                return events
+
+            of_person = self._journal.ring.decide(decide)
+            if of_person:
+                answers[each.person] = {"noted": of_person[0]}
+            kept += of_person
+        for event in kept:
+            self._noted.add(event)
+        return answers, kept
+
+    def _decided(
+        self, wanted: Wanted, candidate: _Candidate, usage_of: UsageOf, *, disk_ok: bool = True
+    ) -> tuple[Answer, list[Event]]:
+        """Return why a person's mark is refused, or nothing and its events: the mark, and the loan that goes with it."""
+        judged = self._judge.judged(candidate.tap, candidate.given, usage_of, disk_ok=disk_ok, day=wanted.day)
+        if _is_refused(wanted.how, judged.decision):
+            return {"refused": _refused(judged, candidate.given)}, []
+        event = self._event(wanted, candidate, judged)
+        return {}, [event] if candidate.lends is None else [event, _loan(event, candidate.lends)]
 
     def _event(self, wanted: Wanted, candidate: _Candidate, judged: Judged) -> Event:
         card, rule = candidate.given.card, candidate.given.rule
@@ -289,7 +331,7 @@ def _card(wanted: Wanted, person: str, held: Sequence[Card], number: str | None,
     own = _own_card(person, held)
     if number is None:
         if own is None and rule.per is Per.CARD:
-            raise Malformed("fact: card: found none, expected the card: its servings are what this service counts")
+            raise Refusal("no_card")  # its servings are what this service counts
         return own or Card(NO_CARD, person, Kind.PERSONAL, State.ACTIVE), False
     named = next((each for each in held if each.card == number), None)
     if named is None:
@@ -319,8 +361,14 @@ def _usable(card: Card) -> Card:
 
 
 def _is_refused(how: How, decision: Decision) -> bool:
-    """Whether a mark is refused. What asks the staff is answered by whoever marks."""
-    return how in _JUDGED and decision.verdict is Verdict.DENY
+    """Whether a mark is refused. What asks the staff is answered by whoever marks; a second lunch is no whole class's."""
+    is_second = decision.reason is Reason.ALREADY_TODAY
+    return how in _JUDGED and (decision.verdict is Verdict.DENY or (how is How.CLASS and is_second))
+
+
+def _may_wait(how: How, rule: Rule) -> bool:
+    """Whether a mark may be kept in memory while the disk refuses: whoever marks is the staff that the rule may ask."""
+    return how is not How.PAPER and rule.when_disk_fails is not Fallback.DENY
 
 
 def _refused(judged: Judged, given: Basis) -> Answer:

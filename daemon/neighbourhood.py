@@ -78,16 +78,15 @@ class Neighbourhood:
 
     def quota(self, own: Reservation, limit: int, told: Mapping[str, Any], until_s: float) -> Quota:
         """Judge what registry and neighbours said, as the link gives it; waits for a lower reservation until `until_s` at most."""
-        granted = told.get("granted")
-        granted = granted if isinstance(granted, bool) else None
+        granted = granted_told(told)
         replies = _replies(told.get("neighbours", ()), own.serving)
         with self._change:
             while True:
                 left_s = until_s - self._monotonic_s()
                 served = self._served(own.serving)
                 found = self._book.quota(own, limit, served, replies, granted, self._now_ms(), is_last=left_s <= 0)
-                if found is not None:
-                    return found
+                if found is not None:  # where the registry is unsure, a neighbour's silence on it makes nobody sure
+                    return Quota.UNKNOWN if found is Quota.FREE and told.get("unsure") else found
                 self._wait(self._change, left_s)
 
     def end(self, tap_id: str) -> bool:
@@ -187,6 +186,12 @@ class Neighbourhood:
 
     def _now_ms(self) -> int:
         return self._journal.boot.now_ms()
+
+
+def granted_told(told: Mapping[str, Any]) -> bool | None:
+    """Return what the registry says of the day's limit, None where it said nothing, or is unsure (`sync.wire.quota`)."""
+    granted = told.get("granted")
+    return granted if isinstance(granted, bool) and not told.get("unsure") else None
 
 
 def _host(question: Mapping[str, Any]) -> str:

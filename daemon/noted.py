@@ -11,7 +11,7 @@ from typing import Any, Final
 from sync.faults import JournalFault
 from sync.journal import Journal
 from sync.journal_reading import read_events
-from sync.wire.event import Event, EventKind, from_utc_text
+from sync.wire.event import Event, EventKind, canonical, from_utc_text
 
 UNDO_WITHIN_S: Final = 120
 ASK_WITHIN_S: Final = 600  # a till that asks holds up the line: what nobody answered by then is over
@@ -109,7 +109,7 @@ class Noted:
             self._events[each] for each in self._answered.values() if each not in self._undone and each in self._events
         ]
         return self.answer_of(str(tap["tap_id"])) is not None or any(
-            mark["card"] == tap["card"] and _place(mark) > _place(tap) for mark in marks
+            mark["card"] == tap["card"] and _is_after(mark, tap) for mark in marks
         )
 
     def tap(self, tap_id: str) -> Event | None:
@@ -119,15 +119,17 @@ class Noted:
 
     def _lately(self, holding: bytes) -> Iterator[Event]:
         """Give the latest events whose bytes hold something: the others are not parsed, and they are nearly all. Raises JournalFault."""
-        if not self._journal.path.exists():
-            return
-        try:
-            for _, body in read_events(self._journal.path, after_id=max(0, self._journal.last_id - _READ_BACK)):
-                if holding in body:
-                    yield json.loads(body)
-        except ValueError as error:
-            raise JournalFault(f"{self._journal.path}: an event cannot be read ({type(error).__name__})") from error
+        if self._journal.path.exists():
+            try:
+                for _, body in read_events(self._journal.path, after_id=max(0, self._journal.last_id - _READ_BACK)):
+                    if holding in body:
+                        yield json.loads(body)
+            except ValueError as error:
+                raise JournalFault(f"{self._journal.path}: an event cannot be read ({type(error).__name__})") from error
+        yield from (each.event for each in self._journal.ring.waiting() if holding in canonical(each.event))
 
 
-def _place(event: Event) -> tuple[int, int]:
-    return int(str(event["epoch"])), int(str(event["seq"]))
+def _is_after(mark: Event, tap: Event) -> bool:
+    """Tell by the order of the journal, and by the clock where one of them waits in memory and has no place in it yet."""
+    places = [(int(str(each["epoch"])), int(str(each["seq"]))) for each in (mark, tap) if each.get("epoch") is not None]
+    return places[0] > places[1] if len(places) == 2 else str(mark["time"]) >= str(tap["time"])  # noqa: PLR2004  both

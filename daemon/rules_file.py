@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from config.checks import unknown_keys
 from config.document import read_document
 from config.finding import WHOLE_FILE, ConfigError, Finding, located
 from policy.fault import Fault, Faulty, told
-from policy.rule import Rule, parse_rule
+from policy.rule import KEYS, Rule, parse_rule
 
 SIZE_MAX_BYTES: Final = 1 << 20
 
@@ -29,8 +30,12 @@ def _parse(text: str) -> Mapping[str, Rule]:
     rules: dict[str, Rule] = {}
     faults: list[Fault] = []
     for service, table in tables.items():
+        given = table if isinstance(table, Mapping) else {}
+        unknown = unknown_keys(given, KEYS)
+        faults.extend(fault.under("service", service) for fault in unknown)
+        known = {key: value for key, value in given.items() if key in KEYS}
         try:
-            rules[service] = parse_rule(table, service=service)
+            rules[service] = parse_rule(known if given else table, service=service)
         except Faulty as faulty:
             faults.extend(fault.under("service", service) for fault in faulty.faults)
     if faults:

@@ -145,9 +145,9 @@ class TapWay:
             answer[:] = [self._decided(tap, given, reader, transaction.usage)]
             transaction.append(answer[0].event)
 
-        def decide_undurably(usage_of: UsageOf) -> Event:
+        def decide_undurably(usage_of: UsageOf) -> Sequence[Event]:
             answer[:] = [self._decided(tap, given, reader, usage_of, disk_ok=False)]
-            return answer[0].event
+            return [answer[0].event]
 
         try:
             self._journal.transact(decide_and_append)

@@ -1,5 +1,6 @@
 """What was served today, for whoever shows it: counted as the limit of a day counts, so that page and till cannot disagree."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
@@ -35,7 +36,7 @@ class Today:
         if not isinstance(service, str):
             return {"error": "today: service: expected the service whose servings are asked for"}
         day = self._clock.moment().at.astimezone(self._zone()).date()
-        holders = self._journal.servings.of_day(day, place_of(service, None))
+        holders = served_on(self._journal, day, place_of(service, None))
         persons = {name.removeprefix(_PERSON): n for name, n in holders.items() if name.startswith(_PERSON)}
         return {
             "day": day.isoformat(),
@@ -44,6 +45,11 @@ class Today:
             "others": sum(n for name, n in holders.items() if not name.startswith(_PERSON)),
             **_types(self._calendar(), day),
         }
+
+
+def served_on(journal: Journal, day: date, place: str) -> Mapping[str, int]:
+    """Return how often each holder was served at a place on a day, that included which waits for a failing disk."""
+    return Counter(journal.servings.of_day(day, place)) + Counter(journal.ring.of_day(day, place))
 
 
 def _types(calendar: Calendar, day: date) -> Mapping[str, object]:

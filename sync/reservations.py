@@ -24,7 +24,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from policy.model import Quota
 from sync.wire import times
@@ -33,9 +33,12 @@ from sync.wire.event import Serving
 LONGEST_QUESTION_MS: Final = 5_000  # no tap waits longer for its answers, whatever its deadline
 OWN_MS: Final = 2 * LONGEST_QUESTION_MS  # a tap that was never settled, since its thread broke, is forgotten then
 HELD_MS: Final = 12 * 3_600_000  # a school day: what nobody could ask about by then is another day's
-MOST_HELD: Final = 1_000  # of others' reservations; the oldest goes first
-MOST_SETTLED: Final = 2_000
+# Of one host's reservations, and of what is known to be over of it: its own oldest goes first, so one that floods loses nobody else's.
+MOST_HELD: Final = 500
+MOST_SETTLED: Final = 500
+MOST_HOSTS: Final = 64  # of whom anything is remembered; the one least lately heard goes first
 _TICK: Final = timedelta(milliseconds=1)
+V = TypeVar("V")
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)  # before all others
 
 
@@ -89,6 +92,55 @@ class _Promise:
     is_confirmed: bool = False
 
 
+class _ByHost(Generic[V]):
+    """What is remembered of others' taps, so many of each host at the most."""
+
+    def __init__(self, most: int) -> None:
+        """Begin empty; `most` are kept of one host."""
+        self._most = most
+        self._of_tap: dict[str, tuple[str, V]] = {}
+        self._taps: OrderedDict[str, dict[str, None]] = OrderedDict()  # by the host, oldest first
+
+    def __contains__(self, tap_id: str) -> bool:
+        """Tell whether something of this tap is remembered."""
+        return tap_id in self._of_tap
+
+    def __len__(self) -> int:
+        """Return of how many taps."""
+        return len(self._of_tap)
+
+    def values(self) -> list[V]:
+        """Return all, oldest first."""
+        return [value for _, value in self._of_tap.values()]
+
+    def get(self, tap_id: str) -> V | None:
+        """Return what is remembered of a tap."""
+        found = self._of_tap.get(tap_id)
+        return None if found is None else found[1]
+
+    def put(self, host: str, tap_id: str, value: V) -> None:
+        """Remember it, in the place of what was known of the tap; the host's oldest goes where there are too many."""
+        self.pop(tap_id)
+        self._of_tap[tap_id] = host, value
+        taps = self._taps.setdefault(host, {})
+        taps[tap_id] = None
+        self._taps.move_to_end(host)
+        if len(taps) > self._most:
+            self.pop(next(iter(taps)))
+        if len(self._taps) > MOST_HOSTS:
+            for gone in self._taps.popitem(last=False)[1]:
+                del self._of_tap[gone]
+
+    def pop(self, tap_id: str) -> V | None:
+        """Forget it; returns what was known."""
+        host, value = self._of_tap.pop(tap_id, ("", None))
+        if value is not None:
+            del self._taps[host][tap_id]
+            if not self._taps[host]:
+                del self._taps[host]
+        return value
+
+
 class Reservations:
     """The reservations that one till knows: its own under way, and what it promised others. For one thread at a time.
 
@@ -100,10 +152,8 @@ class Reservations:
         self.host = host
         self._started_ms = started_ms
         self._own: dict[str, _Own] = {}  # by the tap
-        self._promised: OrderedDict[str, _Promise] = OrderedDict()  # by the tap
-        self._settled: OrderedDict[str, bool] = (
-            OrderedDict()
-        )  # by the tap: was it served? No word that comes late is believed
+        self._promised: _ByHost[_Promise] = _ByHost(MOST_HELD)
+        self._settled: _ByHost[bool] = _ByHost(MOST_SETTLED)  # was it served? No word that comes late is believed
 
     # The till's own taps
 
@@ -200,31 +250,28 @@ class Reservations:
         if was_served:
             self._promise(_Promise(told, now_ms + HELD_MS, is_confirmed=True))
         else:
-            self._forget(told.tap_id, was_served=False)
+            self._forget(told.tap_id, told.host, was_served=False)
 
     def heard(self, tap_id: str) -> None:
         """The serving itself was heard of: the journal counts it."""
-        self._forget(tap_id, was_served=True)
+        promise = self._promised.get(tap_id)
+        self._forget(tap_id, promise.reservation.host if promise else "", was_served=True)
 
-    def _forget(self, tap_id: str, *, was_served: bool) -> None:
-        self._promised.pop(tap_id, None)
-        self._settled[tap_id] = was_served
-        while len(self._settled) > MOST_SETTLED:
-            self._settled.popitem(last=False)
+    def _forget(self, tap_id: str, host: str, *, was_served: bool) -> None:
+        self._promised.pop(tap_id)
+        self._settled.put(host, tap_id, was_served)
 
     def __len__(self) -> int:
         """Return how many are remembered of others."""
         return len(self._promised)
 
     def _promise(self, promise: _Promise) -> None:
-        self._promised[promise.reservation.tap_id] = promise
-        while len(self._promised) > MOST_HELD:
-            self._promised.popitem(last=False)
+        self._promised.put(promise.reservation.host, promise.reservation.tap_id, promise)
 
     def _pending(self, serving: Serving, now_ms: int) -> list[Reservation]:
         """Return all that is neither confirmed nor released, forgetting what is overdue; those of this till that have won come first."""
-        for tap_id in [tap for tap, each in self._promised.items() if each.until_ms <= now_ms]:
-            del self._promised[tap_id]
+        for promise in [each for each in self._promised.values() if each.until_ms <= now_ms]:
+            self._promised.pop(promise.reservation.tap_id)
         for tap_id in [tap for tap, each in self._own.items() if each.until_ms <= now_ms]:
             del self._own[tap_id]
         own = [each.told() for each in self._own.values()]
@@ -277,7 +324,7 @@ class Reservations:
 
     def _was_served(self, reservation: Reservation) -> bool:
         """Whether it was confirmed or heard of."""
-        return self._settled.get(reservation.tap_id, False) or self._is_confirmed(reservation)
+        return bool(self._settled.get(reservation.tap_id)) or self._is_confirmed(reservation)
 
     def _is_confirmed(self, reservation: Reservation) -> bool:
         promise = self._promised.get(reservation.tap_id)

@@ -1,15 +1,15 @@
 """Events that a failing disk did not take: kept in memory, bounded, and appended in order when it takes them again (DESIGN.md §2.4)."""
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from policy.model import Usage
 from sync.servings import Boot
-from sync.wire.event import Event, Serving
+from sync.wire.event import Event, Serving, serving_told
 
 MOST_KEPT: Final = 1000
 UsageOf = Callable[[Serving, datetime], Usage]
@@ -32,24 +32,35 @@ class Ring:
         self._events: deque[Waiting] = deque()
         self._lock = threading.RLock()
         self.lost = 0
+        self.kept = 0  # ever
 
     def __len__(self) -> int:
         """Return how many events wait."""
         return len(self._events)
 
-    def keep(self, event: Event) -> None:
-        """Keep an event until the disk takes it, with the boot clock of now and not of then."""
+    def keep(self, event: Event) -> Event:
+        """Keep an event until the disk takes it, with the boot clock of now and not of then; returns it as it is kept."""
         stamped = {**event, "boot_id": self._boot.boot_id, "boot_ms": self._boot.now_ms()}
         with self._lock:
             if len(self._events) == MOST_KEPT:
                 self._events.popleft()
                 self.lost += 1
             self._events.append(Waiting(stamped))
+            self.kept += 1
+        return stamped
 
-    def decide(self, work: Callable[[UsageOf], Event]) -> None:
-        """Have `work` decide on the usage that it is given, and keep its event, before anybody else decides: no two tills serve at once."""
+    def decide(self, work: Callable[[UsageOf], Sequence[Event]]) -> Sequence[Event]:
+        """Have `work` decide on the usage that it is given, and keep its events, before anybody else decides: no two tills serve at once.
+
+        Returns them as they are kept.
+        """
         with self._lock:
-            self.keep(work(self.usage))
+            return [self.keep(event) for event in work(self.usage)]
+
+    def of_day(self, day: date, place: str) -> Mapping[str, int]:
+        """Return how often each holder was served at a place on a day, of what waits."""
+        told = [serving_told(each.event) for each in self.waiting()]
+        return Counter(each.holder for each in told if each is not None and (each.day, each.place) == (day, place))
 
     def usage(self, serving: Serving, now: datetime) -> Usage:
         """Return what the holder had, that which waits included, so that a failing disk is no second lunch."""

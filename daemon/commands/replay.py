@@ -57,6 +57,11 @@ def perform(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"viipe replay: {error}", file=sys.stderr)
         return os.EX_USAGE
+    for service in sorted(rules.keys() - {reader.service for reader in config.readers}):
+        print(
+            f"{arguments.rules}: service.{service}: found a service that no reader here serves (a warning)",
+            file=sys.stderr,
+        )
     totals = Totals()
     for each in _replayed(
         config, rules, Held(cards), told, since or believed_moment(config.host.state_dir).at - A_WEEK

@@ -193,6 +193,10 @@ _SCHEMAS: Final[Table] = {
     "ClaimAnswer": _object(
         "The promise, if it is one. Of the account it tells only where that is to pay.",
         may_have={
+            "unsure": {
+                "type": "boolean",
+                "description": "With a no: it rests on a promise to a host that has fallen silent; nobody knows whether that one served.",
+            },
             "credit": {"type": "string", "enum": [str(funds) for funds in quota.Funds]},
             "balance_cents": _whole("What is left on the account.", -quota.MOST_BALANCE, quota.MOST_BALANCE),
         },

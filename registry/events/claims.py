@@ -5,8 +5,9 @@ lock, so that all tills together never bring it below zero.
 
 Servings that are known already count too, claimed or not. A question asked again, with the same `tap_id`, has the same answer. A claim
 that came to nothing says yes again to the host that holds it: that host knows from its own journal whether it served. One that came to
-nothing at a till which has told of later servings since keeps nobody from a lunch elsewhere; that of a silent till stands: most likely it
-served.
+nothing at a till which has told of later servings since keeps nobody from a lunch elsewhere. Of one at a till that has fallen silent
+nobody knows whether it was served: a till that asks meanwhile is told that the no is unsure, and its rule's `when_quota_unknown`
+decides, since no child is refused because of a network (DESIGN.md §5). If both have served, the excess is flagged in the end.
 """
 
 import json
@@ -29,6 +30,7 @@ from sync.wire.faults import Malformed
 from sync.wire.quota import ClaimAnswer, ClaimRequest, Funds
 
 AT_ONCE: Final = timedelta(seconds=10)  # two readers of one till: whoever asked later may be told of first
+SILENT: Final = timedelta(seconds=60)  # four beats of the stream: who was not heard for so long is away
 _HOLDER_LETTERS: Final = 64
 _TRIES: Final = 100  # each failed one is another till's claim that went in meanwhile: a limit is reached long before
 
@@ -58,7 +60,8 @@ def _paid(host: Host, request: ClaimRequest, wanted: "_Wanted", limit: int | Non
     with transaction.atomic():
         is_beyond = request.price_cents is None  # the host knows already that the day is used up
         promised = ClaimAnswer(granted=False, served=wanted.served()) if is_beyond else _promised(wanted, limit)
-        cents = request.price_cents if promised.granted else request.second_price_cents
+        is_first = promised.granted or promised.is_unsure
+        cents = request.price_cents if is_first else request.second_price_cents
         if cents is None:
             return promised
         left_cents = 0 if account is None else accounts.available_cents(account, now)
@@ -77,7 +80,7 @@ def _promised(wanted: "_Wanted", limit: int | None) -> ClaimAnswer:
         if wanted.insert(limit) or wanted.is_ours() or wanted.take_over():
             return ClaimAnswer(granted=True, served=wanted.served() - 1)
         if (served := wanted.served()) >= limit:
-            return ClaimAnswer(granted=False, served=served)
+            return ClaimAnswer(granted=False, served=served, is_unsure=served - wanted.in_doubt() < limit)
     return ClaimAnswer(granted=False, served=limit)
 
 
@@ -103,7 +106,13 @@ def use(host: Host, told: Sequence[Told], now: datetime) -> None:
     days = {each.service_day for each in servings.values() if each.service_day}
     if not days:
         return
-    unused = list(Claim.objects.select_for_update().filter(host=host, day__in=days, used_at=None).order_by("slot"))
+    places = {each.place for each in servings.values()}
+    of_days = Claim.objects.filter(
+        school=host.school_id, place__in=places, day__in=days
+    )  # the index of servings has these
+    unused = list(of_days.select_for_update().filter(host=host, used_at=None).order_by("slot"))
+    if not unused:
+        return
     own = [left for left in unused if servings.pop(left.tap_id, None)]
     Claim.objects.filter(pk__in=[each.pk for each in own]).update(used_at=now)
     for left in unused:
@@ -136,11 +145,12 @@ def _parsed(table: str, service: str) -> Rule:
 
 
 # What counts: claims, and servings that no claim belongs to; a hand mark that was undone is none (`registry.events.facts`).
+# In the very words of the holder's index: by another all that the school keeps would be read, while a till waits.
 _SERVED: Final = """
     (SELECT count(*) FROM registry_claim c
       WHERE c.school_id = %(school)s AND c.place = %(place)s AND c.day = %(day)s AND c.holder = %(holder)s)
   + (SELECT count(*) FROM registry_event e
-      WHERE e.holder = %(holder)s AND e.holder <> '' AND e.service_day = %(day)s AND e.school_id = %(school)s
+      WHERE e.holder = %(holder)s AND NOT (e.holder = '') AND e.service_day = %(day)s AND +e.school_id = %(school)s
         AND e.service = %(service)s AND (e.direction = 'out') = %(is_out)s
         AND NOT EXISTS (SELECT 1 FROM registry_claim k WHERE k.tap_id = e.tap_id)
         AND NOT EXISTS (SELECT 1 FROM registry_fact f WHERE f.event_id = e.id AND NOT f.is_in_force))
@@ -185,6 +195,13 @@ class _Wanted:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {_SERVED}", self._values)
             return int(cursor.fetchone()[0])
+
+    def in_doubt(self) -> int:
+        """Count the holder's promises of which nobody can say whether they were served: of hosts that have been silent since, and long."""
+        before = self._now - SILENT
+        of_holder = {name: self._values[name] for name in ("place", "holder")} | {"day": self._day}
+        unused = Claim.objects.filter(school=self._host.school_id, used_at=None, at__lt=before, **of_holder)
+        return unused.exclude(host=self._host).filter(host__last_heard_at__lt=before).count()
 
     def insert(self, limit: int) -> bool:
         """Take the next serving if there is one left: the one atomic statement."""

@@ -14,9 +14,10 @@ from django.db.models import QuerySet  # noqa: TC002  beside what runs, a block 
 
 from policy.model import Kind
 from policy.reasons import Flag
+from registry.events import facts as facts_told
 from registry.events.many import among, as_day, asked, listed
 from registry.events.rows import Row
-from registry.models import Card, CardKind, Event, EventFlag, Fact, Host, School, Seen
+from registry.models import Card, CardKind, Event, EventFlag, Host, School, Seen
 from registry.rules.of_day import RulesByDay
 from sync.wire.event import EventKind, place_of
 from sync.wire.facts import Act
@@ -69,7 +70,7 @@ def _undone(host: Host, rows: Iterable[Row]) -> set[Day]:
     undone = [fact.undoes for fact in facts if fact.act is Act.UNDO and fact.undoes is not None]
     if not undone:
         return set()
-    marks = Fact.objects.filter(act=Act.SERVE, event__tap_id__in=undone, event__school=host.school_id)
+    marks = facts_told.of_taps(host.school_id, undone).filter(act=Act.SERVE)
     told = marks.values_list("event__service", "event__direction", "event__service_day", "event__holder")
     return {
         Day(place_of(service, direction), day, holder)

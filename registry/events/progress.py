@@ -1,7 +1,10 @@
 """How far a host's events have been taken."""
 
+from typing import Final
+
 from registry.events.history import START, Tip
-from registry.models import Host, SiteState
+from registry.events.many import asked
+from registry.models import Host
 from sync.wire.upload import Watermark
 
 
@@ -12,8 +15,11 @@ def tip_of(host: Host) -> Tip:
 
 def watermark(host: Host) -> Watermark:
     """Return the last event of the host that was taken in order, and the version of what its school's hosts are to know."""
-    tip = tip_of(Host.objects.get(pk=host.pk))
-    return mark_at(tip.epoch, tip.seq, tip.link, host.school_id)
+    ((epoch, seq, link),) = asked("SELECT epoch, seq, link FROM registry_host WHERE id = %s", host.pk)
+    return mark_at(epoch, seq, bytes(link), host.school_id) if epoch else mark_at(*_NOTHING, host.school_id)
+
+
+_NOTHING: Final = (START.epoch, START.seq, START.link)
 
 
 def mark_at(epoch: int, seq: int, link: bytes, school_id: int) -> Watermark:
@@ -23,6 +29,9 @@ def mark_at(epoch: int, seq: int, link: bytes, school_id: int) -> Watermark:
 
 
 def published(school_id: int) -> tuple[int | None, int | None]:
-    """Return the newest version that was published to the school's hosts, and its generation; None and None before the first."""
-    found = SiteState.objects.filter(school_id=school_id).values_list("version", "generation").first()
-    return found or (None, None)
+    """Return the newest version that was published to the school's hosts, and its generation; None and None before the first.
+
+    Asked with each batch, and at each connection of a host: in plain SQL.
+    """
+    found = asked("SELECT version, generation FROM registry_sitestate WHERE school_id = %s", school_id)
+    return found[0] if found else (None, None)

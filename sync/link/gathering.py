@@ -63,7 +63,7 @@ class Gathering:
 
     def _is_enough(self, expected: AbstractSet[str], everybody: AbstractSet[str]) -> bool:
         """Whether what may still come changes nothing, or is not worth waiting for."""
-        if self._answer is not None and not self._answer.granted:
+        if self._answer is not None and not self._answer.granted and not self._answer.is_unsure:
             return True
         used = sum(each.served.get(name, 0) for name, each in self._replies.items() if each)
         if used >= self._limit:

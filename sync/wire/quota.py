@@ -4,6 +4,9 @@ JSON `{"tap_id": hex of 16 bytes, "service", "direction": "in", "out" or null, "
 answer is `{"granted": bool, "served": n}`: whether the day's limit allows it, and how many other servings and claims the day has. The
 same question again gets the same answer, also when the first answer was lost on its way.
 
+A no that rests on a promise to another host alone, which has fallen silent with it, has `"unsure": true`: whether that one served nobody
+knows, and the asker's rule says what to do, as if there were no answer.
+
 Where the person's prepaid account pays (V6.5), the question has `"price_cents"`, what it costs within the limit, and
 `"second_price_cents"`, what it costs beyond, each left out where it cannot come to that. The answer then has `"credit"`: `"held"`, the
 price that applies is set aside until the serving is told, or `"too_little"`, and nothing is promised at all; and `"balance_cents"`, what is
@@ -11,7 +14,7 @@ left on the account.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Final, Self
@@ -94,13 +97,15 @@ class Funds(StrEnum):
 class ClaimAnswer:
     """Whether the day's limit allows the serving, how many others there are that day, and what of the account if one is to pay.
 
-    `balance_cents` may be below zero: a host that was cut off has charged more than there was.
+    `balance_cents` may be below zero: a host that was cut off has charged more than there was. `is_unsure` goes with a no alone; the
+    price that is held with it is the one within the limit.
     """
 
     granted: bool
     served: int
     credit: Funds | None = None
     balance_cents: int | None = None
+    is_unsure: bool = False
 
     def to_json(self) -> bytes:
         """Return the body of the answer."""
@@ -109,6 +114,8 @@ class ClaimAnswer:
     def to_table(self) -> dict[str, object]:
         """Return it as an object; without an account that pays it says nothing of one."""
         told: dict[str, object] = {"granted": self.granted, "served": self.served}
+        if self.is_unsure:
+            told["unsure"] = True
         if self.credit is not None:
             told |= {"credit": str(self.credit), "balance_cents": self.balance_cents}
         return told
@@ -116,19 +123,22 @@ class ClaimAnswer:
     @classmethod
     def parse(cls, body: bytes) -> Self:
         """Read such a body. Raises Malformed, TooLarge."""
-        found = canonical.table(canonical.decode(body, "claim", MAX_BYTES), "claim", _ANSWER, _OF_THE_ACCOUNT)
-        answer = cls(
-            canonical.flag(found["granted"], "claim: granted"), canonical.whole(found["served"], "claim: served")
-        )
+        found = canonical.table(canonical.decode(body, "claim", MAX_BYTES), "claim", _ANSWER, _OF_THE_ACCOUNT | _DOUBT)
+        granted = canonical.flag(found["granted"], "claim: granted")
+        is_unsure = canonical.flag(found.get("unsure", False), "claim: unsure")
+        if is_unsure and granted:
+            raise Malformed("claim: unsure: expected with a no alone")
+        answer = cls(granted, canonical.whole(found["served"], "claim: served"), is_unsure=is_unsure)
         if not _OF_THE_ACCOUNT & found.keys():
             return answer
-        canonical.table(found, "claim", _ANSWER | _OF_THE_ACCOUNT)
+        canonical.table(found, "claim", _ANSWER | _OF_THE_ACCOUNT, _DOUBT)
         credit = Funds(canonical.one_of(found["credit"], "claim: credit", set(Funds)))
         balance_cents = canonical.whole(found["balance_cents"], "claim: balance_cents", -MOST_BALANCE, MOST_BALANCE)
-        return cls(answer.granted, answer.served, credit, balance_cents)
+        return replace(answer, credit=credit, balance_cents=balance_cents)
 
 
 _ANSWER: Final = frozenset({"granted", "served"})
+_DOUBT: Final = frozenset({"unsure"})
 _OF_THE_ACCOUNT: Final = frozenset({"credit", "balance_cents"})
 
 

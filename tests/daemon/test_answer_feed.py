@@ -52,6 +52,13 @@ def line(file: TextIO) -> dict[str, Any]:
     return told
 
 
+def next_event(file: TextIO) -> dict[str, Any]:
+    """Read on to the next event: on a slow machine a sign of how things are may come before it."""
+    while "state" in (told := line(file)):
+        pass
+    return told
+
+
 def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
     until_s = time.monotonic() + WITHIN_S
@@ -66,9 +73,18 @@ def test_a_listener_hears_the_state_and_then_each_event(feed: AnswerFeed, tmp_pa
         assert line(file) == {"state": {"asked": 0}}
         before_ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
         feed.tell(TAP)
-        told = line(file)
+        told = next_event(file)
     assert 0 <= told.pop("told_ms") - before_ms < WITHIN_S * 1000
     assert told == TAP
+
+
+def test_no_event_falls_between_the_first_state_and_the_next(feed: AnswerFeed, tmp_path: Path) -> None:
+    """Whoever has read how things are hears all that comes after, however soon it comes."""
+    for _ in range(50):
+        with listener(tmp_path) as sock, sock.makefile() as file:
+            assert "state" in line(file)
+            feed.tell(TAP)
+            assert next_event(file)["kind"] == "tap"
 
 
 def test_the_state_is_told_again_and_again(feed: AnswerFeed, tmp_path: Path) -> None:  # noqa: ARG001  it tells by itself
@@ -159,10 +175,12 @@ def test_a_state_that_cannot_be_told_silences_no_answer(tmp_path: Path) -> None:
     feed = AnswerFeed(tmp_path, state, log)
     try:
         with listener(tmp_path) as sock, sock.makefile() as file:
-            assert line(file) == {"state": {}}
+            told = [line(file)]
             feed.tell(TAP)
-            assert line(file)["kind"] == "tap"
-            assert [line(file)["state"] for _ in range(2)] == [{}, {"fine": True}]
+            while told[-1] != {"state": FINE}:
+                told.append(line(file))
+            assert [each["state"] for each in told if "state" in each] == [{}, {}, FINE]
+            assert [each["kind"] for each in told if "kind" in each] == ["tap"]
     finally:
         feed.close()
     assert len([each for each in entries if "how the host is" in str(each)]) == 1

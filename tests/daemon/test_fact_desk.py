@@ -186,10 +186,10 @@ def test_what_is_no_fact_is_refused(desk: Desk, question: dict[str, object], pla
 
 
 def test_what_the_disk_refuses_is_not_in_force(desk: Desk) -> None:
-    """A fact that is not durable is none: whoever enters it is told."""
+    """A fact that is not durable is none: whoever enters it is told. So is a mark where the service's rule denies without the disk."""
     fail_the_disk(desk.journal)
     assert "error" in desk.ask(**LEND)
-    assert "error" in desk.ask(act="serve", person="p-1", service="canteen")
+    assert "error" in desk.ask(act="serve", person="p-1", service="library")
     assert (len(desk.facts), len(desk.journal.ring), desk.told) == (0, 0, [])
 
 

@@ -244,6 +244,16 @@ def test_what_mended_itself_is_said_loudly(tmp_path: Path) -> None:
     house.cache.close()
 
 
+def test_a_loan_that_waited_in_memory_is_in_force_once_the_disk_has_it(house: House) -> None:
+    """Whoever's transaction took it along, and without a fault of the disk that would have the facts read anew."""
+    lend = {"act": "lend", "card": "9", "person": "1"}
+    house.journal.ring.keep({**event("waited"), "kind": "loan", "tap_id": "ab" * 16, "card": "9", "fact": lend})
+    house.journal.transact(lambda _transaction: None)
+    assert len(house.facts) == 0
+    house.after(0)
+    assert len(house.facts) == 1
+
+
 def test_it_works_by_itself_until_it_is_stopped(house: House) -> None:
     """The thread looks round on its own, and ends when told to."""
     house.journal.ring.keep(event("waited"))

@@ -105,6 +105,7 @@ def test_the_clock_is_vouched_for_within_one_run_of_the_machine(
     [
         ({"granted": True, "served": 0}, Quota.FREE),
         ({"granted": False, "served": 1}, Quota.USED_UP),
+        ({"granted": False, "served": 1, "unsure": True}, Quota.UNKNOWN),
         ({"error": "the registry does not answer"}, Quota.UNKNOWN),
         ({"granted": None}, Quota.UNKNOWN),
         ({"granted": "yes"}, Quota.UNKNOWN),

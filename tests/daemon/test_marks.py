@@ -31,7 +31,7 @@ from sync.servings import Boot
 from sync.wire.event import Serving
 from sync.wire.facts import Told
 from tests.rig.desk_parts import fact_desk
-from tests.rig.parts import MONDAY_NOON, heard_log, standing_clock
+from tests.rig.parts import MONDAY_NOON, fail_the_disk, heard_log, standing_clock
 from tests.rig.published_site import PublishedSite
 from tests.rig.told_link import ToldLink
 
@@ -444,8 +444,79 @@ def test_a_mark_counts_as_a_tap_of_the_card_would(canteen: Canteen) -> None:
         "card 9 lent to kai",
         "card 1",
     ]
-    for more in ({}, {"card": "77"}):
-        assert "card" in canteen.mark("nobody", **more)["error"]
+    assert "card" in canteen.mark("nobody", card="77")["error"]
+    assert canteen.mark("nobody") == {"refused": {"reason": "no_card"}}
+
+
+def test_one_without_a_card_keeps_no_class_from_its_marks(canteen: Canteen) -> None:
+    """Where cards are counted, who has none is named with the reason; the others are marked, and asked again nothing changes."""
+    canteen.rule(per="card", per_day=1)
+    question: dict[str, Any] = {"how": "class", "persons": ["mari", "nobody", "jaan"], "tap_id": ID}
+    for _ in range(2):
+        answers = canteen.mark(**question)["answers"]
+        assert ["noted" in each for each in answers] == [True, False, True]
+        assert answers[1] == {"person": "nobody", "refused": {"reason": "no_card"}}
+    assert [event["holder"] for event in canteen.events()] == ["card 1", "card 2"]
+
+
+@pytest.mark.parametrize("second", ["flag", "charge"])
+def test_a_class_is_marked_for_those_who_have_not_eaten(canteen: Canteen, second: str) -> None:
+    """Also where a second lunch is served and flagged or charged: nobody orders that for a whole class. One pupil's mark still does."""
+    canteen.rule(per_day=1, second=second, second_price_cents=300)
+    canteen.tap()
+    with ToldLink(canteen.folder, claim=lambda asked: {"granted": asked["person"] != "lea", "served": 1}):
+        answers = canteen.mark(how="class", persons=["mari", "jaan", "lea"])["answers"]
+    assert [each.get("refused", {}).get("reason") for each in answers] == ["already_today", None, "already_today"]
+    assert canteen.served() == 1
+    assert "noted" in canteen.mark("mari")
+    assert canteen.served() == 2
+
+
+@pytest.mark.parametrize("how", ["hand", "class", "anyway"])
+def test_a_failing_disk_keeps_nobody_from_a_lunch_by_hand(canteen: Canteen, how: str) -> None:
+    """As a tap: flagged, in memory until the disk is whole again, and one lunch over tap and mark all the while (DESIGN.md §2.4)."""
+    fail_the_disk(canteen.journal)
+    why = {"why": "hungry"} if how == "anyway" else {}
+    answer = canteen.mark("mari", how=how, tap_id=ID, **why)
+    assert answer == {"person": "mari", "noted": {"epoch": None, "seq": None, "tap_id": ID}}
+    assert canteen.mark("mari", how=how, tap_id=ID, **why) == answer
+    assert canteen.tap() == (Verdict.DENY, Reason.ALREADY_TODAY)
+    assert canteen.mark("mari")["refused"]["reason"] == "already_today"
+    shift: Mapping[str, Any] = canteen.desk.shift({"service": "canteen"})
+    assert (shift["served"], [each["tap_id"] for each in shift["undoable"]]) == (["mari"], [ID])
+    canteen.journal.recover()
+    assert canteen.tap() == (Verdict.DENY, Reason.ALREADY_TODAY)
+    (mark,) = [event for event in canteen.events() if event["kind"] == "mark"]
+    assert (mark["tap_id"], mark["flags"][-1]) == (ID, "not_durable")
+    assert "noted" in canteen.desk.answer({"act": "undo", "undoes": ID})
+    assert canteen.tap() == (Verdict.GRANT, Reason.OK)
+
+
+def test_a_failing_disk_keeps_a_mark_out_where_the_rule_denies(canteen: Canteen) -> None:
+    """Nobody is granted what is not on disk unless the service says so; a list on paper waits for the disk whatever it says."""
+    fail_the_disk(canteen.journal)
+    assert "error" in canteen.mark("mari", how="paper")
+    canteen.rule(per_day=1, when_disk_fails="deny")
+    assert "error" in canteen.mark("mari")
+    canteen.rule(per_day=1, when_disk_fails="ask_staff")
+    assert "noted" in canteen.mark("jaan")
+    assert len(canteen.journal.ring) == 1
+
+
+def test_a_substitute_that_asks_is_answered_without_the_disk(canteen: Canteen) -> None:
+    """The tap that asked waits in memory and is found there; the pupil is served once, and the loan follows when the disk is whole."""
+    fail_the_disk(canteen.journal)
+    assert canteen.tap(POOL_UID) == (Verdict.ASK, Reason.POOL_CARD_NOT_LENT)
+    shift: Mapping[str, Any] = canteen.desk.shift({"service": "canteen"})
+    assert [each["card"] for each in shift["asking"]] == ["8"]
+    assert "noted" in canteen.mark("mari", asked=shift["asking"][0]["tap_id"])
+    assert canteen.desk.shift({"service": "canteen"})["asking"] == []
+    assert canteen.tap() == (Verdict.DENY, Reason.ALREADY_TODAY)
+    canteen.journal.recover()
+    assert canteen.tap(JAAN_UID) == (Verdict.GRANT, Reason.OK)
+    canteen.facts.rebuild(canteen.journal.waiting_facts())
+    assert canteen.tap(POOL_UID) == (Verdict.DENY, Reason.ALREADY_TODAY)
+    assert [event["kind"] for event in canteen.events()][:3] == ["tap", "mark", "loan"]
 
 
 def test_marks_and_taps_at_once_give_one_lunch(canteen: Canteen) -> None:

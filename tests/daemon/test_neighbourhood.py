@@ -107,6 +107,17 @@ def test_it_hears_each_event_once(house: House) -> None:
     assert house.neighbours.heard_at == {"till-2": MONDAY_NOON}
 
 
+def test_where_the_registry_is_unsure_who_heard_of_the_lunch_decides(house: House) -> None:
+    """A till has died with a promise: a neighbour that knows nothing of it makes nobody sure, one that heard of its lunch does."""
+    unsure = {"granted": False, "served": 1, "unsure": True}
+    nothing = {"host": "till-3", "served": {"till-3": 0}, "held": []}
+    assert house.quota(unsure) is Quota.UNKNOWN
+    assert house.quota({**unsure, "neighbours": [nothing]}) is Quota.UNKNOWN
+    assert house.quota({**unsure, "neighbours": [{**nothing, "served": {"till-2": 1}}]}) is Quota.USED_UP
+    house.hear(lunch())
+    assert house.quota(unsure) is Quota.USED_UP
+
+
 def test_nobody_tells_of_another(house: House) -> None:
     """What a host signed is its own."""
     with pytest.raises(Malformed, match="of another host"):

@@ -44,6 +44,15 @@ def test_all_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_mistyped_key_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    """As `viipe check-config` does, beside what else is wrong."""
+    told = findings(written(tmp_path, "[service.canteen]\nperday = 1\nrepeat_s = -1\n"))
+    assert told == [
+        'line 2: service.canteen.perday: found an unknown key, expected "per_day", the nearest known key',
+        "line 3: service.canteen.repeat_s: found -1, expected a whole number from 0 to 86400",
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "service = 5", "[service]", "[[service]]", "per_day = 1", "no toml", b"\xff", b"#" * (SIZE_MAX_BYTES + 1)],

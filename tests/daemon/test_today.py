@@ -64,3 +64,16 @@ def test_without_a_service_nothing_is_told(tmp_path: Path) -> None:
         Today(journal, standing_clock(), lambda: TALLINN, Calendar).answer({})["error"]
     )
     journal.close()
+
+
+def test_what_waits_for_a_failing_disk_was_served_too(tmp_path: Path) -> None:
+    """The till's page counts it as the limit does, in memory and beside what is durable, and once when the disk has it."""
+    journal = open_journal(tmp_path)
+    journal.transact(lambda transaction: transaction.append(serving("person 1")))
+    journal.ring.keep({**serving("person 2"), "direction": None})
+    journal.ring.keep({**serving("person 3", day="2026-11-22"), "direction": None})
+    today = Today(journal, standing_clock(), lambda: TALLINN, Calendar)
+    assert today.answer({"service": "canteen"})["served"] == {"1": 1, "2": 1}
+    journal.transact(lambda _transaction: None)
+    assert today.answer({"service": "canteen"})["served"] == {"1": 1, "2": 1}
+    journal.close()

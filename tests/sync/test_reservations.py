@@ -1,6 +1,7 @@
 """Tills that promise each other servings: who of two comes first, what a neighbour's state means, the bound over all orders of messages."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
@@ -9,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.model import Quota
-from sync.reservations import HELD_MS, LONGEST_QUESTION_MS, MOST_HELD, OWN_MS, Reply, Reservation, Reservations
+from sync.reservations import (
+    HELD_MS,
+    LONGEST_QUESTION_MS,
+    MOST_HELD,
+    MOST_HOSTS,
+    OWN_MS,
+    Reply,
+    Reservation,
+    Reservations,
+)
 from sync.wire.event import Serving
 
 NOON = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -217,8 +227,34 @@ def test_what_is_remembered_is_bounded_in_number_and_time() -> None:
     asked = Reservation("till-3", "ff" * 16, NOON, LUNCH)
     begun(one)
     assert len(one.reply(asked, {}, UP_MS).held) == MOST_HELD + 1
-    assert len(one.reply(asked, {}, UP_MS + OWN_MS).held) == MOST_HELD - 1
+    assert len(one.reply(asked, {}, UP_MS + OWN_MS).held) == MOST_HELD
     assert one.reply(asked, {}, UP_MS + HELD_MS).held == ()
+
+
+def test_one_that_floods_has_its_own_forgotten_alone() -> None:
+    """An enrolled host that asks, or tells, without end takes no other's promise away, nor what is known to be over."""
+    one, two, three = till("till-1"), till("till-2"), till("till-3")
+    silent, over = begun(two), begun(three)
+    for each in (silent, over):
+        one.reply(each, {}, UP_MS)
+    one.settle(over, was_served=False, now_ms=UP_MS)
+    for number in range(3 * MOST_HELD):
+        flood = Reservation("till-9", f"{number:032x}", NOON, LUNCH)
+        one.reply(flood, {}, UP_MS)
+        one.settle(replace(flood, tap_id=f"{number:016x}" * 2), was_served=number % 2 == 0, now_ms=UP_MS)
+    one.reply(over, {}, UP_MS)  # comes late, and is believed no more
+    assert len(one) == 1 + MOST_HELD
+    own = one.begin("mine", LUNCH, at(10), UP_MS)
+    assert verdict(one, own, Reply("till-9", {})) is Quota.UNKNOWN
+
+
+def test_hosts_come_and_go_without_end() -> None:
+    """Of more hosts than a site has, the one least lately heard is forgotten."""
+    one = till("till-1")
+    for number in range(MOST_HOSTS + 3):
+        for tap in range(2):
+            one.reply(Reservation(f"till-{number}", f"{number:031x}{tap}", NOON, LUNCH), {}, UP_MS)
+    assert len(one) == 2 * MOST_HOSTS
 
 
 def test_nobody_settles_anothers_reservation() -> None:

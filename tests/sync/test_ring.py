@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -133,13 +134,13 @@ def test_two_who_decide_at_once_see_each_other(tmp_path: Path) -> None:
     inside, go_on = threading.Event(), threading.Event()
     seen: list[int] = []
 
-    def decide(usage_of: UsageOf) -> Event:
+    def decide(usage_of: UsageOf) -> Sequence[Event]:
         served = usage_of(PERSON, NOON).served_today
         seen.append(served)
         if len(seen) == 1:
             inside.set()
             go_on.wait(0.5)  # the other till would decide meanwhile, if it could
-        return _tap(len(seen), verdict="deny" if served > 1 else "grant", holder=None if served > 1 else "person 1")
+        return [_tap(len(seen), verdict="deny" if served > 1 else "grant", holder=None if served > 1 else "person 1")]
 
     with closing(Journal(tmp_path, "main-hall", clock.boot)) as journal:
         _append(journal, _tap(100))
@@ -164,12 +165,23 @@ def test_a_decision_that_raises_keeps_nothing_and_lets_go() -> None:
     clock = Clock()
     ring = Ring(clock.boot, Servings(clock.boot).usage)
 
-    def fail(_: UsageOf) -> Event:
+    def fail(_: UsageOf) -> Sequence[Event]:
         raise LookupError("a fault of its own")
 
     with pytest.raises(LookupError, match="of its own"):
         ring.decide(fail)
-    deciding = threading.Thread(target=ring.decide, args=(lambda _: _tap(1),))
+    deciding = threading.Thread(target=ring.decide, args=(lambda _: [_tap(1)],))
     deciding.start()
     deciding.join(20)
     assert [waiting.event["tap_id"] for waiting in ring.waiting()] == [f"{1:032x}"]
+
+
+def test_what_waits_of_a_day_is_told_by_holder() -> None:
+    """Of that day and place alone, and servings alone: a refusal names no holder."""
+    clock = Clock()
+    ring = Ring(clock.boot, Servings(clock.boot).usage)
+    ring.decide(lambda _: [_tap(1), _tap(2), _tap(3, holder="person 2"), _tap(4, holder=None, verdict="deny")])
+    ring.keep(_tap(5, service="library"))
+    ring.keep(_tap(6, service_day="2026-08-31"))
+    assert ring.of_day(PERSON.day, "canteen") == {"person 1": 2, "person 2": 1}
+    assert ring.kept == 6

@@ -50,6 +50,8 @@ class Teller:
         self._backoff = Backoff(first_s=FIRST_WAIT_S, most_s=MOST_WAIT_S)
         self._told_settled: Settled | None = None
         self._last_fact = (0, 0)  # the last fact that the neighbour has of us and may still hold
+        self._has_old = False
+        self._passed: tuple[object, int] = (None, 0)  # where it stood, and up to which row nothing was worth telling
 
     def run(self) -> None:
         """Work until stopped."""
@@ -65,12 +67,16 @@ class Teller:
 
     def _session(self) -> None:
         """Tell from where the neighbour stands until it goes away, or the journal is another."""
-        self._told_settled = None
+        self._told_settled, self._has_old = None, False
         answer = self._tell(())
         self._last_fact = max(self._last_fact, (answer.epoch, answer.seq))
         self._backoff.succeeded()
         self._tail.has_changed()
         file, row_id = self._tail.file, self._behind(answer)
+        if self._passed[0] == self._standing(
+            answer
+        ):  # a door's whole journal may have nothing for a till: it is not read again
+            row_id = max(row_id, self._passed[1])
         probed_s = time.monotonic()
         while not self._peer.gone.is_set() and self._tail.file == file:
             told = self._told_from(row_id)
@@ -83,8 +89,10 @@ class Teller:
                 continue
             row_id, events = told
             if events:
-                self._tell(events)
+                answer = self._tell(events)
                 probed_s = time.monotonic()
+            elif not self._has_old:
+                self._passed = (self._standing(answer), row_id)
 
     def _pause(self) -> None:
         """Wait until something was committed, some moments at the most: the journal's file is looked at, which costs one page of memory."""
@@ -102,6 +110,10 @@ class Teller:
             return 0
         place = self._tail.place_of(answer.epoch, answer.seq)
         return self._tail.first_after(answer.epoch) if place is None else place.row_id
+
+    def _standing(self, answer: TellAnswer) -> object:
+        """Return what must be as it was for the events that were passed over to be of no use to the neighbour."""
+        return answer.epoch, answer.seq, self._tail.file, self._tail.newest_epoch(), self._peer.neighbour.services
 
     def _told_from(self, row_id: int) -> tuple[int, tuple[Heard, ...]] | None:
         """Return what to tell next, and the number of the last event looked at; None where there is no more."""
@@ -127,8 +139,11 @@ class Teller:
             return None  # of a form that no neighbour takes: the registry says what is wrong with it
         if heard is None or heard.fact is not None:
             return heard
-        is_served_there = heard.service in self._peer.neighbour.services
-        return heard if is_served_there and heard.service_day >= (self._clock.now() - _PAST).date() else None
+        if heard.service not in self._peer.neighbour.services:
+            return None
+        is_old = heard.service_day < (self._clock.now() - _PAST).date()
+        self._has_old |= is_old  # by a clock that may be set right: it is looked at again
+        return None if is_old else heard
 
     def _tell(self, events: tuple[Heard, ...]) -> TellAnswer:
         settled = self._settled()

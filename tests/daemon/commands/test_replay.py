@@ -98,6 +98,14 @@ def test_faulty_rules_are_told_with_their_lines(lived: HostRig) -> None:
     assert lived.viipe("replay").returncode == 2
 
 
+def test_a_service_that_nobody_serves_is_said(lived: HostRig) -> None:
+    """A mistyped name changes no answer of any tap: that is not told as if the rule were harmless."""
+    told = lived.viipe("replay", "--rules", written(lived, "[service.cantine]\nper_day = 1\n[service.canteen]\n"))
+    assert told.returncode == 0
+    assert told.stderr.count("warning") == 1
+    assert "service.cantine: found a service that no reader here serves" in told.stderr
+
+
 def test_a_host_that_never_ran_has_nothing_to_replay(idle: HostRig) -> None:
     """Fed, but without a journal: no tap."""
     idle.feed()

@@ -2,14 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, connections
 
-from registry.events.claims import AT_ONCE, claim
+from registry.events.claims import AT_ONCE, SILENT, claim
 from registry.events.ingest import take
 from registry.ledger import accounts
 from registry.models import Claim, Hold, Host
@@ -34,6 +34,11 @@ def serve(host: Host, **given: Any) -> None:  # noqa: ANN401  fields of an event
     telling = Telling(host.name, epoch=1 + Host.objects.get(pk=host.pk).epoch)
     telling.tell(**{"holder": "person 12", **given})
     take(host, telling.batch(gone=True), NOON)
+
+
+def heard(host: Host, at: datetime) -> None:
+    """Let the registry have heard the host last at a moment."""
+    Host.objects.filter(pk=host.pk).update(last_heard_at=at)
 
 
 @pytest.mark.django_db
@@ -83,12 +88,35 @@ def test_a_claim_that_a_till_let_lie_keeps_nobody_from_a_lunch_elsewhere() -> No
 
 
 @pytest.mark.django_db
-def test_a_claim_of_a_silent_till_stands() -> None:
-    """Most likely it served: the worker at another till can serve anyway, with a reason."""
+def test_of_a_silent_tills_claim_nobody_is_sure() -> None:
+    """Whether it served before it died nobody knows: the no is unsure while it was promised and not told, and the till is silent."""
     host = till()
     other = registered.host(host.school, "till-2")
-    claim(host, asked(), NOON)
-    assert not claim(other, asked(), NOON + timedelta(hours=3)).granted
+    heard(host, NOON)
+    question = asked()
+    claim(host, question, NOON)
+    soon, later = NOON + SILENT, NOON + SILENT + timedelta(seconds=1)
+    assert claim(other, asked(), soon) == ClaimAnswer(granted=False, served=1)
+    assert claim(other, asked(), later) == ClaimAnswer(granted=False, served=1, is_unsure=True)
+    heard(host, later)
+    assert claim(other, asked(), later) == ClaimAnswer(granted=False, served=1)  # it is there: it will tell
+    heard(host, NOON)
+    serve(other)
+    assert claim(other, asked(), later) == ClaimAnswer(granted=False, served=2)  # what was told is sure
+
+
+@pytest.mark.django_db
+def test_V6_5_of_a_silent_tills_claim_the_first_price_is_held() -> None:
+    """The child may be served: then it is paid as a first lunch, which it is for all that is known."""
+    host = till(table={"per_day": 1, "price_cents": 150, "prepaid": True})
+    heard(host, NOON)
+    person = registered.person(host.school)
+    ledger.paid_in(host.school, person, 1000)
+    lunch = {"person": str(person.pk), "price_cents": 150}
+    claim(host, asked(**lunch), NOON)
+    later = NOON + SILENT + timedelta(seconds=1)
+    answer = claim(registered.host(host.school, "till-2"), asked(**lunch), later)
+    assert answer == ClaimAnswer(granted=False, served=1, credit=HELD, balance_cents=700, is_unsure=True)
 
 
 @pytest.mark.django_db
@@ -128,6 +156,29 @@ def test_a_serving_that_nobody_claimed_counts() -> None:
     assert claim(other, asked(), NOON) == ClaimAnswer(granted=True, served=1)
     assert claim(other, asked(), NOON).granted is True  # its own unused claim
     assert claim(host, asked(), NOON) == ClaimAnswer(granted=False, served=2)
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL chooses by what it has counted of the tables")
+def test_a_question_reads_the_holders_servings_and_not_all_of_the_schools() -> None:
+    """A till waits for it 150 ms, however many events the school keeps: the holder's index is what it goes by."""
+    asked_for: list[tuple[str, Any]] = []
+
+    def noted(execute: Any, sql: str, values: Any, many: bool, context: Any) -> Any:  # noqa: ANN401, FBT001  Django's own form
+        asked_for.append((sql, values))
+        return execute(sql, values, many, context)
+
+    host = till()
+    with connection.execute_wrapper(noted):
+        assert claim(host, asked(), NOON).granted
+    of_events = [(sql, values) for sql, values in asked_for if "registry_event" in sql]
+    assert of_events
+    for sql, values in of_events:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+            ways = [str(row[-1]) for row in cursor.fetchall()]
+        assert [way for way in ways if way.startswith("SEARCH e ")]
+        assert all("event_by_serving" in way for way in ways if way.startswith("SEARCH e ")), ways
 
 
 @pytest.mark.django_db

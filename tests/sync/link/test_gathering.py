@@ -51,6 +51,15 @@ def test_the_registrys_no_ends_it() -> None:
     assert seconds(gathering, ONE) < SOON_S / 2
 
 
+def test_of_an_unsure_no_neighbours_may_know_more() -> None:
+    """They may have heard of the lunch that the silent till served: they are waited for."""
+    gathering = Gathering(1)
+    gathering.registry(ClaimAnswer(granted=False, served=1, is_unsure=True), "")
+    assert seconds(gathering, ONE, total_s=SHORT_S) >= SHORT_S
+    gathering.neighbour("till-1", NOTHING)
+    assert seconds(gathering, ONE) < SOON_S / 2
+
+
 def test_a_serving_that_a_neighbour_gave_ends_it() -> None:
     """By its own word, to the limit; what it heard of others is no such word, nor is less than the limit."""
     gathering = Gathering(2)

@@ -37,6 +37,7 @@ def test_a_claim_comes_back_as_it_was(claim: ClaimRequest) -> None:
 
 @given(
     st.builds(ClaimAnswer, st.booleans(), st.integers(0, 1000))
+    | st.builds(ClaimAnswer, st.just(value=False), st.integers(0, 1000), is_unsure=st.booleans())
     | st.builds(
         ClaimAnswer,
         st.booleans(),
@@ -76,7 +77,17 @@ def test_a_claim_of_another_form_is_refused(change: dict[str, object]) -> None:
         ClaimRequest.parse(canonical.encode({**json.loads(CLAIM.to_json()), **change}))
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"granted":1,"served":0}', b'{"granted":true,"served":-1}', b"yes"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"granted":1,"served":0}',
+        b'{"granted":true,"served":-1}',
+        b'{"granted":true,"served":0,"unsure":true}',
+        b'{"granted":false,"served":1,"unsure":1}',
+        b"yes",
+    ],
+)
 def test_an_answer_of_another_form_is_refused(body: bytes) -> None:
     """What was not understood was not granted."""
     with pytest.raises(Malformed, match="claim"):

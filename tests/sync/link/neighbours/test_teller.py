@@ -124,6 +124,23 @@ def test_it_begins_where_the_neighbour_stands(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_what_was_of_no_use_is_passed_over_and_what_follows_is_told(tmp_path: Path) -> None:
+    """A line that breaks again and again: a lunch behind a door's events is told, whatever was looked at before."""
+    journal, listener = open_journal(tmp_path), Listener()
+    append(journal, event(service="door"), event(service="door"))
+    with telling(tmp_path, listener):
+        until(lambda: len(listener.told) > 0)
+        append(journal, event(service="door"))
+        listener.refuses = 2
+        append(journal, event(), event(service="door"))
+        until(lambda: listener.heard == [4])
+        listener.stands = TellAnswer(0, 0)  # it has lost what it heard
+        listener.refuses = 1
+        append(journal, event())
+        until(lambda: listener.heard[-2:] == [4, 6])
+    journal.close()
+
+
 def test_after_days_away_it_catches_up_in_pieces(tmp_path: Path) -> None:
     """FAULTS: backlog after days offline; in order, batched, in bounded memory."""
     journal, listener = open_journal(tmp_path), Listener()
