@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from config.host import HostConfig
-from daemon import neighbour_report, reader_traps
+from daemon import neighbour_report, pages_probe, reader_traps
 from daemon.clock import SYNCED, believed_moment
 from daemon.control import NotRunning, ask
 from daemon.desk_keyboard import trouble
@@ -102,7 +102,7 @@ def _daemon(config: HostConfig) -> Iterator[Finding]:
             yield Finding(f"lamps of {reader['name']}", Level.WARNING, reader["lamps_fault"], mend)
     for output in told["outputs"]:
         level = Level.FAILURE if output["fault"] else Level.OK
-        mend = "see that its device or file can be written by the daemon's user" if output["fault"] else ""
+        mend = reader_traps.remedy("output", output["fault"]) if output["fault"] else ""
         yield Finding(f"output {output['name']}", level, output["fault"] or "in order", mend)
     if told["config_fault"]:
         yield Finding(
@@ -289,6 +289,12 @@ def _desk(config: HostConfig) -> Iterator[Finding]:
     yield Finding("desk's keyboard", Level.WARNING if mend else Level.OK, f"{config.desk.device}: {found}", mend)
 
 
+def _pages(config: HostConfig) -> Iterator[Finding]:
+    """Look whether the pages are served. Cards are answered without them."""
+    for seen in pages_probe.look(config):
+        yield Finding(seen.name, Level.WARNING if seen.mend else Level.OK, seen.found, seen.mend)
+
+
 _CHECKS: Final[tuple[Callable[[HostConfig], Iterator[Finding]], ...]] = (
     _pcscd,
     _daemon,
@@ -298,5 +304,6 @@ _CHECKS: Final[tuple[Callable[[HostConfig], Iterator[Finding]], ...]] = (
     _cards,
     _people,
     _journal,
+    _pages,
     _desk,
 )

@@ -11,18 +11,18 @@ import os
 import queue
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from config import host as host_file
 from config.host import HostConfig, ScreenSection
+from config.screen_table import Address
 from daemon import answer_feed
 from daemon.control import NotRunning, ask
 from daemon.desk_keyboard import keyboard_worker
@@ -37,10 +37,11 @@ from sync.link.line_log import LineLog
 from sync.people import PeopleStore
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from outputs.screen.desk_hand import DeskHand
-    from outputs.screen.guard import Listener
     from outputs.screen.parts import People
-    from outputs.screen.server import Pages
+    from outputs.screen.server import Pages, Served
     from outputs.screen.tablets import TabletDoor
 
 ROUND_S: Final = 1.0
@@ -76,24 +77,21 @@ def perform(arguments: argparse.Namespace) -> int:
     if screen.tablets is None:
         print(f"viipe screen: {arguments.config}: found no screen.tablets; expected an address", file=sys.stderr)
         return os.EX_CONFIG
-    return _of_tablets(arguments, config, screen)
+    return _of_tablets(arguments, config, screen.tablets)
 
 
 # Tablets
 
 
-def _of_tablets(arguments: argparse.Namespace, config: HostConfig, screen: ScreenSection) -> int:
+def _of_tablets(arguments: argparse.Namespace, config: HostConfig, tablets: Address) -> int:
     pairing = Pairing(config.host.state_dir)
     match arguments.action:
         case "pair":
-            door = _door(config, screen, pairing)
-            code = pairing.new_code()
+            fingerprint, code = _certificate(config), pairing.new_code()
             minutes = int(CODE_LIFE.total_seconds() // 60)
             print(f"Code:        {code[:4]} {code[4:]}   (good for {minutes} minutes and one tablet)")
-            print(f"Address:     {door.address}")
-            print(
-                f"Fingerprint: {door.fingerprint}   (SHA-256 of the certificate: compare it before the code is typed)"
-            )
+            print(f"Address:     {_address(tablets)}")
+            print(f"Fingerprint: {fingerprint}   (SHA-256 of the certificate: compare it before the code is typed)")
             return 0
         case "revoke":
             if pairing.revoke(arguments.tablet or ""):
@@ -107,29 +105,23 @@ def _of_tablets(arguments: argparse.Namespace, config: HostConfig, screen: Scree
             return 0
 
 
-def _door(config: HostConfig, screen: ScreenSection, pairing: Pairing) -> "TabletDoor":
-    """Lay out where tablets come in; the certificate is made or renewed. Raises OSError."""
+def _address(tablets: Address) -> str:
+    """Tell what is typed on a tablet, as the network is now."""
     from outputs.screen import certificate  # noqa: PLC0415  a host without tablets need not carry it
-    from outputs.screen.tablets import TabletDoor  # noqa: PLC0415  as above
 
-    assert screen.tablets is not None, "asked for tablets"  # noqa: S101  the callers looked
-    path = certificate.ensure(config.host.state_dir, config.host.name, datetime.now(UTC))
-    any_address = screen.tablets.host in {"0.0.0.0", "::"}  # noqa: S104  only compared
-    host = (certificate.own_address() or socket.gethostname()) if any_address else screen.tablets.host
-    shown = f"[{host}]" if ":" in host else host
-    return TabletDoor(pairing, f"https://{shown}:{screen.tablets.port}/", certificate.fingerprint(path))
+    any_address = tablets.host in {"0.0.0.0", "::"}  # noqa: S104  only compared
+    host = (certificate.own_address() or socket.gethostname()) if any_address else tablets.host
+    return f"https://{f'[{host}]' if ':' in host else host}:{tablets.port}/"
+
+
+def _certificate(config: HostConfig) -> str:
+    """Make or renew the certificate; return its fingerprint. Raises OSError or ValueError."""
+    from outputs.screen import certificate  # noqa: PLC0415  as above
+
+    return certificate.fingerprint(certificate.ensure(config.host.state_dir, config.host.name, datetime.now(UTC)))
 
 
 # The pages
-
-
-class _Tablets(NamedTuple):
-    """Where tablets come in, with its socket open."""
-
-    door: "TabletDoor"
-    listener: "Listener"
-    sock: socket.socket
-    tls: ssl.SSLContext
 
 
 class _ControlSocket:
@@ -215,32 +207,40 @@ def _pages(config: HostConfig, screen: ScreenSection, log: LineLog) -> "Pages":
         sessions=Sessions(),
         now=lambda: datetime.now(UTC),
     )
-    tablets = _tablets(config, screen, log)
+    door = _door(config, screen)
     hand = _hand(config, parts.people)
-    pages = app(parts, hand, tablets.door if tablets else None)
-    served = [Served(Guard(pages, Listener(screen.listen.port, listening=desk.listening(config))), own)]
-    if tablets is not None:
-        served.append(Served(Guard(pages, tablets.listener), tablets.sock, tablets.tls))
-    return Pages(served, feed, [partial(hand.run, feed)] if hand else ())
+    pages = app(parts, hand, door)
+    own_pages = Guard(pages, Listener(screen.listen.port, listening=desk.listening(config)))
+    later = [_tablets_later(config, screen, door, pages, log)] if door else []
+    return Pages([Served(own_pages, own)], feed, [partial(hand.run, feed)] if hand else (), later)
 
 
-def _tablets(config: HostConfig, screen: ScreenSection, log: LineLog) -> "_Tablets | None":
-    """Open the tablets' listener; None for a host without one, or where it cannot be had: the till's own page does not depend on it."""
+def _door(config: HostConfig, screen: ScreenSection) -> "TabletDoor | None":
+    """Lay out where tablets come in; None for a host without."""
     if screen.tablets is None:
         return None
-    from outputs.screen import certificate  # noqa: PLC0415  as above
-    from outputs.screen.guard import Listener  # noqa: PLC0415  as above
-    from outputs.screen.server import listening  # noqa: PLC0415  as above
+    from outputs.screen.tablets import TabletDoor  # noqa: PLC0415  as above
 
-    pairing = Pairing(config.host.state_dir)
-    try:
-        door = _door(config, screen, pairing)
+    return TabletDoor(Pairing(config.host.state_dir), partial(_address, screen.tablets))
+
+
+def _tablets_later(
+    config: HostConfig, screen: ScreenSection, door: "TabletDoor", pages: "Starlette", log: LineLog
+) -> "Callable[[], Coroutine[None, None, Served]]":
+    """Open the tablets' listener as soon as that can be: the till's own page does not depend on it."""
+    from outputs.screen import certificate  # noqa: PLC0415  as above
+    from outputs.screen.guard import Guard, Listener  # noqa: PLC0415  as above
+    from outputs.screen.server import Served, listening  # noqa: PLC0415  as above
+    from outputs.screen.tablet_listener import opened  # noqa: PLC0415  as above
+
+    def open_now() -> Served:
+        assert screen.tablets is not None, "there is a door"  # noqa: S101  an invariant
+        door.fingerprint = _certificate(config)
         tls = certificate.context(config.host.state_dir / certificate.NAME)
-        listener = Listener(screen.tablets.port, pairing, certificate.own_names())
-        return _Tablets(door, listener, listening(screen.tablets), tls)
-    except (OSError, ValueError) as error:  # the network is not up yet, the port is another's, the disk is full
-        log.error("tablets cannot come in", why=str(error))  # noqa: TRY400  a fault of the host, with its own words: no trace is wanted
-        return None
+        listener = Listener(screen.tablets.port, door.pairing, certificate.own_names())
+        return Served(Guard(pages, listener), listening(screen.tablets), tls)
+
+    return partial(opened, door, open_now, lambda why: log.error("tablets cannot come in", why=why))
 
 
 def _hand(config: HostConfig, people: "People") -> "DeskHand | None":

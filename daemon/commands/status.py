@@ -8,6 +8,7 @@ from config import host as host_file
 from daemon import neighbour_report
 from daemon.control import ask
 from daemon.owner import act_as_owner
+from daemon.pages_probe import look
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def perform(arguments: argparse.Namespace) -> int:
     """Return 0 when everything works, 1 when something is faulty or no daemon runs."""
-    state_dir = host_file.load(arguments.config).host.state_dir
+    config = host_file.load(arguments.config)
+    state_dir = config.host.state_dir
     act_as_owner(state_dir)
     told = ask(state_dir, "status")
+    told["pages"] = [{"name": each.name, "found": each.found, "fault": bool(each.mend)} for each in look(config)]
     print(json.dumps(told) if arguments.json else "\n".join(_lines(told)))
     return 1 if _is_faulty(told) else 0
 
@@ -57,6 +60,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         lines += neighbour_report.lines(told["neighbours"])
     if told["people"]:
         lines.append(_people_line(told["people"]))
+    lines += [f"{each['name']}: {each['found']}" for each in told["pages"]]
     lines.append(f"journal: epoch {journal['epoch']}, {journal['seq']} events; {journal['fault'] or 'in order'}")
     if journal["waiting_in_memory"] or journal["lost"]:
         lines.append(f"journal: {journal['waiting_in_memory']} events wait in memory, {journal['lost']} were lost")

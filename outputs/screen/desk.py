@@ -14,10 +14,12 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from config.host import HostConfig
-from outputs.screen import photos, web
+from outputs.screen import web
 from outputs.screen.desk_answers import Answer, chosen, number_of, said
 from outputs.screen.desk_hand import DeskHand, Heard, message
-from outputs.screen.parts import Parts, Person, Worker
+from outputs.screen.guard import LOCAL
+from outputs.screen.parts import Parts, Worker
+from outputs.screen.persons import listed
 from outputs.screen.shift import within_shift
 from outputs.screen.web import Asked, Refused
 from policy.phrases import LANGUAGES
@@ -35,8 +37,11 @@ def desk_routes(parts: Parts, hand: DeskHand) -> list[BaseRoute]:
     assert desk is not None, "a desk's hand is made of its table"  # noqa: S101  an invariant
     deeds = _Deeds(parts, hand)
 
-    def values(_request: Request) -> Mapping[str, object]:
-        return {"types": desk.types}
+    has_tablets = parts.config.screen is not None and parts.config.screen.tablets is not None
+
+    def values(request: Request) -> Mapping[str, object]:
+        is_shown = has_tablets and web.device_of(request) == LOCAL
+        return {"types": desk.types, "tablets": "yes" if is_shown else "no"}
 
     return [
         Route("/desk", web.page(parts, "desk", values)),
@@ -64,7 +69,7 @@ class _Deeds:
         """Find persons by a part of their name; never their numbers."""
         text = asked.text("text", most=100, least=0).strip()
         found = self._parts.people.find(text, FOUND) if text else ()
-        return {"found": [_shown(person) for person in found]}
+        return {"found": [listed(person) for person in found]}
 
     def hand_over(self, asked: Asked, worker: Worker) -> Mapping[str, object]:
         """Record a mark by hand, then hand the number over: `person`, and `id`, the page's own of this deed (hex, 16 bytes)."""
@@ -86,10 +91,6 @@ class _Deeds:
             Answer(tap_id, time, None, is_granted=True, reason="ok", person=person, number=number, by_hand=True)
         )
         return {"handed": person.id}
-
-
-def _shown(person: Person) -> Mapping[str, object]:
-    return {"person": person.id, "name": person.name, "class": person.class_name, "photo": photos.address_of(person)}
 
 
 def _not_noted(told: Mapping[str, Any], language: str) -> Refused:
@@ -132,7 +133,7 @@ async def _tell(websocket: WebSocket, heard: AsyncIterator[Heard], language: str
     async for each in heard:
         told = message(each, language)
         if told is not None:
-            await websocket.send_json(told)
+            await websocket.send_json(told if language is None else {**told, "build": web.build()})
 
 
 def _language(websocket: WebSocket, parts: Parts) -> str | None:

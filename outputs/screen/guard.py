@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOCAL: Final = "local"
 PAIRED_COOKIE: Final = "__Host-viipe-tablet"
 _READING: Final = frozenset({"GET", "HEAD"})
-_OPEN_TO_TABLETS: Final = ("/pair", "/static/", "/api/pair")  # what a tablet needs before it is paired
+_OPEN_TO_TABLETS: Final = ("/pair", "/static/", "/api/pair", "/api/language")  # what a tablet needs before it is paired
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import h11
@@ -109,11 +110,18 @@ class Pages:
         listeners: Sequence[Served],
         feed: Feed,
         beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
+        later: Sequence[Callable[[], Coroutine[None, None, Served]]] = (),
     ) -> None:
-        """Keep the parts; nothing is served before `run`. Each of `beside` works in the same loop for as long as pages are served."""
+        """Keep the parts; nothing is served before `run`. Each of `beside` works in the same loop for as long as pages are served.
+
+        Each of `later` is a listener that comes when it can be had; the pages are served without it.
+        """
         self._listeners = listeners
         self._feed = feed
-        self._beside = beside
+        self._beside: list[Callable[[], Coroutine[None, None, None]]] = [
+            *beside,
+            *(partial(self._serve_later, opened) for opened in later),
+        ]
         self._servers: list[_Server] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.beat_s = 0.0  # when the loop last turned (monotonic): what a watchdog is fed by
@@ -141,6 +149,13 @@ class Pages:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve_later(self, opened: Callable[[], Coroutine[None, None, Served]]) -> None:
+        served = await opened()
+        server = _Server(served)
+        self._servers.append(server)
+        self.addresses.append(_address_of(served))
+        await server.serve(sockets=[served.sock])
 
     async def _beat(self) -> None:
         while True:

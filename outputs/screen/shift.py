@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from outputs.screen import web
+from outputs.screen.guard import LOCAL
 from outputs.screen.parts import Parts, Worker
 from outputs.screen.pins import Attempts
 from outputs.screen.shift_deeds import Deeds, services_of
@@ -40,7 +42,7 @@ def shift_routes(parts: Parts) -> list[BaseRoute]:
         return Route(f"/api/shift/{name}", web.answered(parts, pages.within(deed)), methods=["POST"])
 
     return [
-        Route("/shift", web.page(parts, "shift")),
+        Route("/shift", web.page(parts, "shift", _at)),
         Route("/api/shift/open", web.answered(parts, pages.open), methods=["POST"]),
         Route("/api/shift/close", web.answered(parts, pages.close), methods=["POST"]),
         Route("/api/shift/state", web.answered(parts, pages.state), methods=["POST"]),
@@ -50,6 +52,11 @@ def shift_routes(parts: Parts) -> list[BaseRoute]:
         route("mark", deeds.mark),
         route("undo", deeds.undo),
     ]
+
+
+def _at(request: Request) -> Mapping[str, object]:
+    """Tell the page whether it goes back to the till's display by itself: the line waits for answers there; a tablet is carried about."""
+    return {"returns": "yes" if web.device_of(request) == LOCAL else "no"}
 
 
 def within_shift(parts: Parts, deed: Any) -> Any:  # noqa: ANN401  as in `_Pages.within`

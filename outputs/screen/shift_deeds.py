@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from outputs.screen import photos
 from outputs.screen.parts import Parts, Person, Worker
+from outputs.screen.persons import listed
 from outputs.screen.till import readers_of
 from outputs.screen.web import Asked, Refused
 from policy.phrases import phrase
@@ -130,7 +130,7 @@ class Deeds:
 
     def _pupils(self, asked: Asked, persons: Sequence[Person]) -> list[Mapping[str, object]]:
         served = frozenset(self._shift(asked)["served"])
-        return [{**_shown(each), "eaten": each.id in served} for each in persons]
+        return [{**listed(each), "eaten": each.id in served} for each in persons]
 
     def _person(self, id_: str) -> Person:
         person = self._parts.people.person(id_)
@@ -140,7 +140,7 @@ class Deeds:
 
     def _named(self, id_: object) -> dict[str, object]:
         person = self._parts.people.person(id_) if isinstance(id_, str) else None
-        return {} if person is None else _shown(person)
+        return {} if person is None else dict(listed(person))
 
     def _told(self, asked: Asked, told: Mapping[str, Any]) -> dict[str, object]:
         """Lay the daemon's answer out for the page. Raises Refused where nothing could be noted."""
@@ -167,10 +167,6 @@ class Deeds:
         zone = self._parts.config.host.timezone
         at = (self._parts.now() - timedelta(seconds=last_s)).astimezone(zone)
         return f"{at:%H:%M}" if at.date() == self._parts.now().astimezone(zone).date() else None
-
-
-def _shown(person: Person) -> dict[str, object]:
-    return {"person": person.id, "name": person.name, "class": person.class_name, "photo": photos.address_of(person)}
 
 
 def _part_id(id_: str, first: int) -> str:

@@ -21,13 +21,18 @@ _TRIES_IN: Final = 10  # of all tablets together, in a minute
 _MINUTE_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TabletDoor:
-    """Where tablets come in: the pairing, and what to type and to compare on them."""
+    """Where tablets come in: the pairing, and what to type and to compare on them.
+
+    `address` tells it as the network is at that moment. `fault` is why none can come in now, None where they can: who opens the door
+    puts it there, and the fingerprint with it.
+    """
 
     pairing: Pairing
-    address: str
-    fingerprint: str
+    address: Callable[[], str]
+    fingerprint: str = ""
+    fault: str | None = None
 
 
 class Attempts:
@@ -56,6 +61,8 @@ def tablet_routes(parts: Parts, door: TabletDoor, attempts: Attempts) -> list[Ba
 
     def code(asked: web.Asked, _worker: Worker) -> Mapping[str, object]:
         _only_local(asked)
+        if door.fault is not None:
+            raise web.Refused("tablets.closed", 503, why=door.fault)
         made = door.pairing.new_code()
         minutes = int(CODE_LIFE.total_seconds() // _MINUTE_S)
         return {"code": f"{made[:4]} {made[4:]}", "minutes": minutes}
@@ -63,7 +70,12 @@ def tablet_routes(parts: Parts, door: TabletDoor, attempts: Attempts) -> list[Ba
     def listed(asked: web.Asked) -> Mapping[str, object]:
         _only_local(asked)
         tablets = [{"id": each.id, "name": each.name, "paired_at": each.paired_at} for each in door.pairing.tablets()]
-        return {"tablets": tablets, "address": door.address, "fingerprint": door.fingerprint}
+        return {
+            "tablets": tablets,
+            "address": door.address(),
+            "fingerprint": door.fingerprint,
+            "fault": door.fault,
+        }
 
     def revoke(asked: web.Asked, _worker: Worker) -> Mapping[str, object]:
         _only_local(asked)

@@ -48,12 +48,17 @@ def till_routes(parts: Parts) -> list[BaseRoute]:
     page = web.page(parts, "till", values)
 
     async def first(request: Request) -> Response:
+        if readers and at_desk.issuperset(readers):
+            return RedirectResponse("/desk", 303)
         return await page(request) if len(readers) == 1 else await choice(request)
 
     async def of_reader(request: Request) -> Response:
-        known = request.path_params["reader"] in readers
-        return await page(request) if known else RedirectResponse("/", 303)
+        reader = request.path_params["reader"]
+        if reader in at_desk:
+            return RedirectResponse("/desk", 303)
+        return await page(request) if reader in readers else RedirectResponse("/", 303)
 
+    at_desk = _at_desk(parts)
     choice = web.page(parts, "tills", lambda _request: {"readers": " ".join(readers)})
     return [
         Route("/", first),
@@ -61,6 +66,12 @@ def till_routes(parts: Parts) -> list[BaseRoute]:
         Route("/api/stream", _stream(parts)),
         Route(photos.PATH, _photo(parts)),
     ]
+
+
+def _at_desk(parts: Parts) -> frozenset[str]:
+    """Return the readers of a library's desk, which has a page of its own."""
+    desk = parts.config.desk
+    return frozenset(each.name for each in parts.config.readers if desk is not None and each.service == desk.service)
 
 
 def _photo(parts: Parts) -> web.Endpoint:
@@ -162,7 +173,8 @@ class _Telling:
     def _state(self, state: Mapping[str, Any]) -> bytes:
         clock = str((state.get("clock") or {}).get("time", ""))
         found = signs(state, self._readers, has_names=self._parts.people.version > 0)
-        return _line("state", {"signs": [sign.told() for sign in found], "time": self._local_time(clock)})
+        told = {"signs": [sign.told() for sign in found], "time": self._local_time(clock), "build": web.build()}
+        return _line("state", told)
 
     def _local_time(self, utc: str) -> str:
         try:

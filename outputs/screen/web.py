@@ -1,5 +1,6 @@
 """How a page is answered: HTML from a template with its words, JSON to a script that asks, refusals as words."""
 
+import hashlib
 import html
 import json
 import re
@@ -90,7 +91,7 @@ def whole_page(name: str, language: str, values: Mapping[str, object]) -> str:
     given = json.dumps(dict(told), ensure_ascii=False).replace("<", "\\u003c")
     title = html.escape(told[f"{name}.title"])
     return f"""<!doctype html>
-<html lang="{language}">
+<html lang="{language}" data-build="{build()}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -106,6 +107,13 @@ def whole_page(name: str, language: str, values: Mapping[str, object]) -> str:
 </body>
 </html>
 """
+
+
+@cache
+def build() -> str:
+    """Name what the pages are made of: a page that stands open in a kiosk is loaded anew after an update."""
+    files = sorted(path for path in _PAGES.parent.rglob("*") if path.suffix in {".html", ".css", ".js", ".json"})
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 @cache

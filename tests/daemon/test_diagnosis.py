@@ -143,7 +143,7 @@ def test_a_running_hosts_faults_are_told(running: Host, tmp_path: Path) -> None:
     """A bad file, a failing journal and a failing output of the running daemon each have their line."""
     running.config_fault = "host.toml: 3 faults"
     running._journal.fault = "journal.db: disk I/O error"
-    running._outputs["strike"].fault = "strike.log: Permission denied"
+    running._outputs["strike"]._fault = "strike.log: Permission denied"
     for check in ("settings", "recording", "output strike"):
         finding = found(running.config, check)
         assert finding.level is Level.FAILURE

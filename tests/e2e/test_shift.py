@@ -99,6 +99,63 @@ def test_a_forgotten_card_takes_three_touches(page: Page, school: ShiftSchool) -
     assert school.tap() is Verdict.DENY
 
 
+def test_by_the_keyboard_alone(browser: Browser, school: ShiftSchool) -> None:
+    """PIN, a part of the name, Enter on the pupil, Enter on the deed: no mouse, no touch."""
+    page = browser.new_context(base_url=school.screen.url).new_page()
+    page.goto("/shift")
+    expect(page.locator(".keys")).to_be_visible(timeout=WITHIN_MS)
+    page.keyboard.type(PIN)
+    page.keyboard.press("Enter")
+    expect(page.locator("#classes button").first).to_be_visible(timeout=WITHIN_MS)
+    tab_to(page, "input[type=search]")
+    page.keyboard.type("Maasi")
+    expect(page.locator("#found button")).to_have_count(1, timeout=WITHIN_MS)
+    tab_to(page, "[data-person=mari]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sheet .main")).to_be_focused(timeout=WITHIN_MS)
+    page.keyboard.press("Enter")
+    says(page, "Mari Maasikas: märgitud")
+    page.context.close()
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until an element has the focus, which must be seen."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("chosen => document.activeElement.matches(chosen)", selector):
+            outline: str = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline == "solid"
+            return
+    raise AssertionError(f"{selector} is not reached by the keyboard")
+
+
+def test_what_was_done_is_seen_at_the_end_of_a_long_list(browser: Browser, school: ShiftSchool) -> None:
+    """On a phone the last pupil of a class stands far below: the answer, with its way back, is on the screen all the same."""
+    page = browser.new_context(base_url=school.screen.url, **PHONE).new_page()
+    opened(page)
+    page.locator('#classes button[data-class="9A"]').scroll_into_view_if_needed()
+    choose(page, "9A")
+    assert page.evaluate("scrollY") == 0, "a list begins at its top"
+    pupil(page, "Uku Väli").click()
+    button(page, "Märgi söönuks").click()
+    says(page, "Uku Väli: märgitud")
+    expect(pupil(page, "Uku Väli")).to_contain_text("söönud", timeout=WITHIN_MS)
+    expect(pupil(page, "Uku Väli")).to_be_in_viewport()
+    expect(page.locator("#said button")).to_be_in_viewport(ratio=1)
+    page.context.close()
+
+
+def test_the_keypad_is_seen_whole_on_a_small_till(browser: Browser, school: ShiftSchool) -> None:
+    """1024 by 600, with a word above it: the button that opens the shift is not below the edge."""
+    page = browser.new_context(base_url=school.screen.url, viewport={"width": 1024, "height": 600}).new_page()
+    page.goto("/shift")
+    enter(page, "0000")
+    says(page, "Vale PIN")
+    assert page.evaluate("scrollY") == 0
+    expect(button(page, "Ava")).to_be_in_viewport(ratio=1)
+    page.context.close()
+
+
 def test_a_class_with_some_unticked(page: Page, school: ShiftSchool) -> None:
     """All who have not eaten are ticked; two are unticked; the rest is marked at once, and taken back at once."""
     school.tap()
@@ -121,6 +178,7 @@ def test_a_paper_list_of_friday(page: Page, school: ShiftSchool) -> None:
     """Day and class are chosen, those on the list ticked; it is Friday's, and nobody's lunch of today."""
     button(page, "Paberleht").click()
     page.locator('input[type="date"]').fill("2026-11-20")
+    expect(page.locator(".bar")).to_contain_text("reede, 20. november")  # whatever way of writing dates the browser has
     page.locator('button[data-class="7A"]').click()
     for name in ("Hugo Kask", "Mari Maasikas"):
         pupil(page, name).click()
@@ -255,6 +313,21 @@ def test_a_daemon_that_restarts_in_between(page: Page, school: ShiftSchool) -> N
     button(page, "Proovi uuesti").click()
     says(page, "Hugo Kask: märgitud")
     assert school.marks() == [("hand", "p-7A-03", "w-1")]
+
+
+def test_a_deed_that_failed_can_be_tried_again_for_as_long_as_nobody_answers(page: Page, school: ShiftSchool) -> None:
+    """The page asks time and again how things are, in vain: the button stays, and does what was asked."""
+    choose(page, "7A")
+    button(page, "Märgi terve klass").click()
+    school.is_away = True
+    page.locator(".go button").click()
+    says(page, "ei vasta")
+    for _ in range(2):
+        with page.expect_response("**/api/shift/state", timeout=WITHIN_MS):
+            pass
+    school.is_away = False
+    button(page, "Proovi uuesti").click()
+    says(page, "Märgitud: 17")
 
 
 @pytest.mark.parametrize(

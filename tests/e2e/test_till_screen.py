@@ -3,33 +3,27 @@
 The pictures that it takes are those of docs/screen.md: `VIIPE_SCREENS=docs/screens` keeps them.
 """
 
-import base64
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from sync.people import Person
 from tests.rig.host_rig import CLOSED, GOOD, GOOD_7_BYTES, POOL, RANDOM, SUBSTITUTE, UNKNOWN
 from tests.rig.people import PIN, WORKER
+from tests.rig.pictures import drawn, picture
+from tests.rig.screen import ScreenRig
 from tests.rig.till_screen import PHONE, QUEUE, TillScreen, chromium, free_port
 
 pytestmark = pytest.mark.timeout(180)
-PICTURES: Final = os.environ.get("VIIPE_SCREENS")
-DRAWN: Final = """() => {
-  const canvas = document.createElement("canvas");
-  canvas.width = 300; canvas.height = 375;
-  const pen = canvas.getContext("2d");
-  const blob = (colour, x, y, wide, high) => {
-    pen.fillStyle = colour; pen.beginPath(); pen.ellipse(x, y, wide, high, 0, 0, 7); pen.fill();
-  };
-  pen.fillStyle = "#cfe0ea"; pen.fillRect(0, 0, 300, 375);
-  blob("#7a4b2a", 150, 150, 92, 92); blob("#f0c9a4", 150, 165, 70, 88); blob("#2d6a8a", 150, 370, 130, 105);
-  blob("#333", 122, 160, 7, 7); blob("#333", 178, 160, 7, 7); blob("#a0523d", 150, 205, 24, 7);
-  return canvas.toDataURL("image/jpeg", 0.8).split(",")[1];
-}"""
+WITHIN_MS: Final = 20_000
+READING: Final = {
+    "readers": [{"name": "till-1", "service": "canteen", "state": "reading"}],
+    "cards": {"version": 1},
+    "clock": {"time": "2026-11-23T10:00:00Z"},
+}
+CLASSES: Final = (*(f"{grade}{letter}" for grade in range(1, 11) for letter in "abcd"), "12.a humanitaarsuund")
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +36,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def portrait(browser: Browser) -> bytes:
     """Draw somebody who does not exist."""
-    page = browser.new_page()
-    drawn: str = page.evaluate(DRAWN)
-    page.close()
-    return base64.b64decode(drawn)
+    return drawn(browser)
 
 
 @pytest.fixture
@@ -58,13 +49,6 @@ def till(browser: Browser, portrait: bytes) -> Iterator[TillScreen]:
 def look(page: Page, name: str) -> None:
     """Wait until the display looks so."""
     expect(page.locator("#answer")).to_have_attribute("data-look", name)
-
-
-def picture(page: Page, name: str) -> None:
-    """Keep a picture for the docs, if asked."""
-    if PICTURES:
-        page.wait_for_timeout(150)
-        page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
 def test_each_answer_has_a_colour_a_symbol_and_a_word(till: TillScreen) -> None:
@@ -163,10 +147,12 @@ def test_the_daemon_killed_and_back_the_page_recovers_by_itself(till: TillScreen
 
 
 def test_the_pages_process_killed_and_back_the_page_recovers_by_itself(till: TillScreen) -> None:
-    """Taps are answered all the while; the page comes back and has counted what it did not see."""
+    """Taps are answered all the while; the page comes back and has counted what it did not see. Status tells of it, and is in order."""
     page = till.open()
     till.kill_screen()
     look(page, "no_connection")
+    told = till.host.viipe("status")
+    assert (told.returncode, f"pages: 127.0.0.1:{till.port}: not served" in told.stdout) == (0, True), told.stdout
     assert till.tap(GOOD)["verdict"] == "grant"
     till.start_screen()
     look(page, "waiting")
@@ -273,6 +259,12 @@ def test_a_tablet_is_paired_by_the_code_on_the_till_and_let_go(browser: Browser)
         tablet.goto(f"https://127.0.0.1:{port}/")
         assert tablet.url.endswith("/pair")
         picture(tablet, "pair-phone")
+        tablet.get_by_role(
+            "button", name="RU", exact=True
+        ).click()  # before it is paired: whoever pairs it may read Russian
+        expect(tablet.locator("h1")).to_have_text("Подключение планшета", timeout=WITHIN_MS)
+        tablet.get_by_role("button", name="ET", exact=True).click()
+        expect(tablet.locator("h1")).not_to_have_text("Подключение планшета", timeout=WITHIN_MS)
         tablet.locator("#code").fill("WRONG-ONE")
         tablet.locator("button.main").click()
         expect(tablet.locator("#fault")).to_contain_text("Vale")
@@ -285,8 +277,94 @@ def test_a_tablet_is_paired_by_the_code_on_the_till_and_let_go(browser: Browser)
         page.reload()
         page.locator("#list button").click()
         expect(page.locator("#none")).to_be_visible()
-        look(tablet, "no_connection")
-        expect(tablet.locator(".name")).to_be_empty()
-        tablet.reload()
-        assert tablet.url.endswith("/pair")
+        expect(tablet).to_have_url(f"https://127.0.0.1:{port}/pair", timeout=WITHIN_MS)
+        assert "Mari" not in tablet.content()
         tablet_context.close()
+
+
+# With pages alone: what a whole school, an update and a small screen do to the display
+
+
+@pytest.fixture
+def rig() -> Iterator[ScreenRig]:
+    """Give pages of a school with forty classes, whose daemon tells the day."""
+    with ScreenRig() as made:
+        names = [Person(f"p-{n}", f"Nimi{n}", f"Nimi{n} Pere", name, False, {}) for n, name in enumerate(CLASSES * 24)]  # noqa: FBT003  the order of the tuple
+        made.people.people = {each.id: each for each in names}
+        day = {"day": "2026-11-23", "service": "canteen", "served": {}, "others": 0, "day_type": "school_day"}
+        made.daemon.answers["today"] = {**day, "class_days": {}}
+        made.tell({"state": READING})
+        yield made
+
+
+def shown(browser: Browser, rig: ScreenRig, size: dict[str, int]) -> Page:
+    """Open the till's display."""
+    page = browser.new_context(base_url=rig.url, viewport={"width": size["width"], "height": size["height"]}).new_page()
+    page.set_default_timeout(WITHIN_MS)
+    page.goto("/till/till-1")
+    expect(page.locator("#answer")).to_have_attribute("data-look", "waiting", timeout=WITHIN_MS)
+    return page
+
+
+def test_all_classes_of_a_large_school_are_seen_on_a_small_screen(browser: Browser, rig: ScreenRig) -> None:
+    """Nobody scrolls a display: forty classes and one of a long name, each with its counts, on 1024 by 600."""
+    page = shown(browser, rig, {"width": 1024, "height": 600})
+    rows = page.locator("#classes li")
+    expect(rows).to_have_count(len(CLASSES), timeout=WITHIN_MS)
+    for row in (rows.first, rows.last, rows.filter(has_text=CLASSES[-1])):
+        expect(row).to_be_in_viewport(ratio=1)
+        expect(row.locator("b")).to_be_in_viewport(ratio=1)
+    outside = page.evaluate("""() => [...document.querySelectorAll("#classes li")].filter((row) =>
+      row.querySelector("b").getBoundingClientRect().right > row.getBoundingClientRect().right + 1).length""")
+    assert outside == 0, "a long name hides its counts"
+    page.context.close()
+
+
+def test_what_must_be_mended_is_seen_on_a_telephone(browser: Browser, rig: ScreenRig) -> None:
+    """A failing disk is said under the answer, not below forty classes."""
+    page = shown(browser, rig, PHONE)
+    rig.tell({"state": {**READING, "journal": {"fault": "EIO"}}})
+    expect(page.locator("#signs li.loud")).to_be_in_viewport(ratio=1, timeout=WITHIN_MS)
+    expect(page.locator('a[href="/shift"]')).to_be_in_viewport(ratio=1)
+    page.context.close()
+
+
+def test_a_page_from_before_an_update_is_loaded_anew(browser: Browser, rig: ScreenRig) -> None:
+    """A kiosk stands open for months: when the pages are of another version by then, it takes the new ones by itself, once."""
+    page = shown(browser, rig, PHONE)
+    page.evaluate("document.documentElement.dataset.build = 'of before'; window.isOld = true")
+    rig.tell({"state": READING})
+    page.wait_for_function("window.isOld === undefined && document.documentElement.dataset.build !== 'of before'")
+    page.evaluate("window.isOld = true")
+    rig.tell({"state": {**READING, "clock": {"time": "2026-11-23T11:11:00Z"}}})
+    expect(page.locator("#time")).to_have_text("13:11", timeout=WITHIN_MS)
+    assert page.evaluate("window.isOld")
+    page.context.close()
+
+
+def test_a_display_of_a_reader_that_is_none_any_more_finds_the_new_one(browser: Browser, rig: ScreenRig) -> None:
+    """The reader was called otherwise in the host's file: nobody has to load the kiosk's page anew."""
+    page = shown(browser, rig, PHONE)
+    page.route("**/api/stream*", lambda route: route.fulfill(status=404, body="no such reader"))
+    with page.expect_navigation(
+        timeout=2 * WITHIN_MS
+    ):  # nothing is told here, so the page gives its stream up, and another is refused
+        pass
+    page.unroute("**/api/stream*")
+    expect(page.locator("#answer")).to_have_attribute("data-look", "waiting", timeout=WITHIN_MS)
+    page.context.close()
+
+
+def test_the_shift_leads_back_to_the_display(browser: Browser, rig: ScreenRig) -> None:
+    """A kiosk has no other way back: one touch, or a minute without any; the line must see its answers."""
+    page = shown(browser, rig, PHONE)
+    page.locator('a[href="/shift"]').click()
+    expect(page.locator("#display")).to_have_attribute("href", "/till/till-1")
+    page.locator("#display").click()
+    look(page, "waiting")
+    page.clock.install()
+    page.locator('a[href="/shift"]').click()
+    expect(page.locator(".keys")).to_be_visible(timeout=WITHIN_MS)
+    page.clock.fast_forward(62_000)
+    look(page, "waiting")
+    page.context.close()

@@ -46,13 +46,47 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Make a button that does `act` when it is pressed. */
+export function button(text, act, attributes = {}) {
+  const made = make("button", { type: "button", ...attributes }, text);
+  made.addEventListener("click", act);
+  return made;
+}
+
+/** Put a text on an element, and tell its style (`--n`) how many letters its longest word has: large words are set so that none breaks. */
+export function fit(element, text, least = 4) {
+  element.textContent = text;
+  element.style.setProperty("--n", Math.max(least, ...text.split(/[\s-]+/).map((each) => each.length)));
+  return element;
+}
+
 /** Return an id for a deed (16 bytes in hex): the same deed asked for again has the same, and is done once. */
 export function newId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+let isOld = false;
+
+/** Load the page anew where the server's pages are of another version by now: a kiosk's page stands open for months. */
+export function watchBuild(build) {
+  if (build && build !== document.documentElement.dataset.build && !isOld) {
+    isOld = true;
+    location.reload();
+  }
+}
+
+/** Load the page anew if it can be had: its stream was refused, so this page is of a reader, or of a tablet, that is none any more. */
+async function renew() {
+  const there = await fetch(location.href).catch(() => null);
+  if (there?.ok && !isOld) {
+    isOld = true;
+    location.reload();
+  }
+}
+
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 4000;
+const REFUSED_MOST = 5; // times that a stream is refused before the page itself is asked for
 const SILENT_MS = 6000; // the server says how things are every 2 s
 
 /** What a connection needs that comes back by itself: `open` after a pause that grows, `giveUp` once nothing was heard for too long. */
@@ -81,9 +115,10 @@ export function patience(open, giveUp) {
  */
 export function follow(path, handlers) {
   const connection = patience(open, lose);
-  let source, isLost = false;
+  let source, isLost = false, refusals = 0;
 
   function lose() {
+    if (source.readyState === EventSource.CLOSED && ++refusals >= REFUSED_MOST) renew();
     source.close();
     if (!isLost) {
       isLost = true;
@@ -94,6 +129,7 @@ export function follow(path, handlers) {
 
   function heard() {
     connection.heard();
+    refusals = 0;
     if (isLost) {
       isLost = false;
       handlers.back?.();

@@ -1,5 +1,5 @@
 // The library desk's page: hears /ws/desk, shows who it is and the number, copies it, and finds by name in an opened shift.
-import { Refused, make, newId, patience, post, word } from "/static/common.js";
+import { Refused, button, fit, make, newId, patience, post, watchBuild, word } from "/static/common.js";
 
 const FIND_AFTER_MS = 250;
 const COPIED_MS = 2000;
@@ -14,20 +14,27 @@ const findField = document.getElementById("find-field");
 const refusal = document.getElementById("refusal");
 const found = document.getElementById("found");
 const isTyping = answer.dataset.types !== "none";
+document.getElementById("tablets").hidden = answer.dataset.tablets !== "yes";
 
 // What is heard
 
-const waiting = [...answer.children];
 const connection = patience(listen, () => socket.close());
-let socket, forgetting;
+let socket, forgetting, isAway = false;
 
 function show(look, tap, ...children) {
   answer.dataset.look = look;
   answer.dataset.tap = tap;
   answer.replaceChildren(...children);
   clearTimeout(forgetting);
-  if (look !== "waiting") forgetting = setTimeout(() => show("waiting", "", ...waiting), FORGOTTEN_MS);
+  if (tap) forgetting = setTimeout(rest, FORGOTTEN_MS);
 }
+
+/** Show what holds while nobody is shown. */
+function rest() {
+  show(isAway ? "away" : "waiting", "", make("p", { class: "word" }, word(isAway ? "desk.away" : "desk.waiting")));
+}
+
+const large = (name, text) => fit(make("p", { class: name }), text);
 
 function listen() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/desk`);
@@ -35,6 +42,7 @@ function listen() {
   socket.addEventListener("message", (event) => {
     connection.heard();
     const told = JSON.parse(event.data);
+    watchBuild(told.build);
     ({ state: showCondition, identified: showPerson, refused: showRefusal, typed: showTyped })[told.kind]?.(told);
   });
   socket.addEventListener("close", () => {
@@ -44,6 +52,8 @@ function listen() {
 }
 
 function showCondition({ is_reading, keyboard }) {
+  isAway = !is_reading;
+  if (!answer.dataset.tap) rest(); // whoever is shown is still being served
   const said = !is_reading ? word("desk.away") : keyboard ? word("desk.keyboard_fault", { fault: keyboard }) : "";
   condition.textContent = said;
   condition.hidden = said === "";
@@ -54,7 +64,7 @@ function showPerson(told) {
     "identified",
     told.tap_id,
     ...(told.photo ? [make("img", { class: "photo", src: told.photo, alt: "" })] : []),
-    make("p", { class: "first" }, told.first_name || word("desk.no_name")),
+    large(told.first_name ? "first" : "first small", told.first_name || word("desk.no_name")),
     make("p", { class: "whole" }, [told.name, told.class].filter(Boolean).join(" · ")),
     told.number === null ? make("p", { class: "fault" }, word("desk.no_number")) : number(told.number),
     make("p", { class: "typed quiet", role: "status" }, told.by_hand ? word("desk.by_hand") : ""),
@@ -62,13 +72,13 @@ function showPerson(told) {
 }
 
 function number(text) {
-  const button = make("button", { type: "button", class: "main copy" }, word("desk.copy"));
-  button.addEventListener("click", async () => {
+  const press = button(word("desk.copy"), async () => {
     await copy(text);
-    button.textContent = word("desk.copied");
-    setTimeout(() => (button.textContent = word("desk.copy")), COPIED_MS);
-  });
-  return make("div", { class: "number" }, make("output", { "aria-label": word("desk.number") }, text), button);
+    press.textContent = word("desk.copied");
+    setTimeout(() => (press.textContent = word("desk.copy")), COPIED_MS);
+  }, { class: "main copy" });
+  const shown = fit(make("output", { "aria-label": word("desk.number") }), text);
+  return make("div", { class: "number" }, shown, press);
 }
 
 async function copy(text) {
@@ -87,7 +97,7 @@ function showRefusal(told) {
   show(
     "refused",
     told.tap_id,
-    make("p", { class: "first" }, word("desk.refused")),
+    large("first", word("desk.refused")),
     make("p", { class: "whole" }, told.says),
     ...(told.reason === "not_admitted" ? [make("p", { class: "hint" }, word("desk.refused_more"))] : []),
   );
@@ -104,12 +114,28 @@ function showTyped(told) {
 
 async function watchShift(touched = false) {
   try {
-    const shift = await post("/api/shift/state", { touched });
-    pinForm.hidden = shift.open;
-    findForm.hidden = !shift.open;
-    if (!shift.open) found.replaceChildren();
+    showShift(await post("/api/shift/state", { touched }));
   } catch {} // the socket tells that the server is away
 }
+
+function showShift(shift) {
+  pinForm.hidden = shift.open;
+  findForm.hidden = !shift.open;
+  document.getElementById("worker").textContent = shift.worker ?? "";
+  if (!shift.open) forgetFound();
+}
+
+/** Leave no names on the page for whoever comes next. */
+function forgetFound() {
+  latest += 1;
+  findField.value = "";
+  showFound(null);
+}
+
+document.getElementById("end").addEventListener("click", async () => {
+  await post("/api/shift/close").catch(() => null);
+  showShift({ open: false });
+});
 
 function refuse(error) {
   if (!(error instanceof Refused)) throw error;
@@ -123,8 +149,7 @@ pinForm.addEventListener("submit", async (event) => {
   refusal.hidden = true;
   const field = document.getElementById("pin-field");
   try {
-    await post("/api/shift/open", { pin: field.value });
-    await watchShift();
+    showShift({ open: true, ...(await post("/api/shift/open", { pin: field.value })) });
     findField.focus();
   } catch (error) {
     refuse(error);
@@ -134,7 +159,7 @@ pinForm.addEventListener("submit", async (event) => {
 
 findForm.addEventListener("submit", (event) => event.preventDefault());
 
-let typing, latest = 0;
+let typing, left, latest = 0;
 findField.addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(find, FIND_AFTER_MS);
@@ -153,30 +178,31 @@ async function find() {
 }
 
 function showFound(persons) {
+  clearTimeout(left);
+  if (persons !== null) left = setTimeout(forgetFound, FORGOTTEN_MS);
   if (persons === null) found.replaceChildren();
-  else if (persons.length === 0) found.replaceChildren(make("li", {}, word("desk.none_found")));
+  else if (persons.length === 0) found.replaceChildren(make("li", { class: "nobody" }, word("desk.none_found")));
   else found.replaceChildren(...persons.map(line));
 }
 
 function line(person) {
-  const button = make("button", { type: "button", class: "main" }, word("desk.hand_over"));
   const id = newId();
-  button.addEventListener("click", async () => {
-    button.disabled = true;
+  const press = button(word("desk.hand_over"), async () => {
+    press.disabled = true;
     refusal.hidden = true;
     try {
       await post("/api/desk/hand", { person: person.person, id });
-      findField.value = "";
-      showFound(null);
+      forgetFound();
     } catch (error) {
-      button.disabled = false;
+      press.disabled = false;
       refuse(error);
     }
-  });
+  }, { class: "main" });
   const photo = person.photo ? make("img", { src: person.photo, alt: "" }) : make("span", { class: "blank" });
-  return make("li", {}, photo, make("span", {}, person.name, make("span", { class: "class" }, person.class)), button);
+  return make("li", {}, photo, make("span", { class: "name" }, person.name, make("span", { class: "class" }, person.class)), press);
 }
 
+rest();
 listen();
 watchShift();
 setInterval(watchShift, SHIFT_EVERY_MS);

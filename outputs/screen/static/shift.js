@@ -1,11 +1,12 @@
 // The worker's shift: class → name → done. Names come to this page only while a shift is open, and leave it when it ends.
 
-import { make, newId, post, word } from "/static/common.js";
+import { button, make, newId, post, word } from "/static/common.js";
+import { keypad } from "/static/shift_pin.js";
+import { tickList } from "/static/shift_ticks.js";
 
 const POLL_MS = 1500;
 const HOME_AFTER_MS = 60000; // a list of names is not left open to the line
 const PAPER_DAYS = 60;
-const PIN_MOST = 12;
 const MOST_RECENT = 30;
 const DAY_MS = 86400000;
 const UNDO_MS = 120000;
@@ -18,20 +19,26 @@ const recent = document.getElementById("recent");
 const sheet = document.getElementById("sheet");
 const services = document.getElementById("services");
 const end = document.getElementById("end");
+const language = document.documentElement.lang;
+const display = sessionStorage.getItem("display"); // the till's display that this window showed before, if any
+const isTill = display !== null && document.getElementById("head").dataset.returns === "yes"; // and no tablet, which its worker carries about
+document.getElementById("display").href = display ?? "/";
 
 let shift = { open: false }; // what the server told last
 let heardMs = 0; // when that was
 let isTouched = false;
 let touchedMs = Date.now();
 let asked = new URLSearchParams(location.search).get("asked"); // the tap that the next pupil answers
-let place = "pin"; // pin, home, class, find, mark, paper
+let place = "pin"; // pin, home, class, mark, paper
 
 const deed = (name, body = {}) => post(`/api/shift/${name}`, { service: services.value || undefined, ...body });
-const button = (text, act, attributes = {}) => {
-  const made = make("button", { type: "button", ...attributes }, text);
-  made.addEventListener("click", act);
-  return made;
-};
+
+/** Begin another view, at its top. */
+function enter(name, ...children) {
+  place = name;
+  view.replaceChildren(...children);
+  scrollTo(0, 0);
+}
 
 /** Ask for a deed; what comes of it goes to `done`. Where nothing comes the same deed, with the same id, can be asked for again. */
 async function attempt(name, body, done) {
@@ -40,7 +47,7 @@ async function attempt(name, body, done) {
   } catch (refused) {
     if (refused.word === "shift.closed") return showPin(refused.message);
     const more = refused.values?.why ? ` (${refused.values.why})` : "";
-    complain(refused.message + more, button(word("shift.retry"), () => attempt(name, body, done)));
+    complain(refused.message + more, button(word("shift.retry"), () => attempt(name, body, done), { class: "again" }));
   }
 }
 
@@ -80,50 +87,23 @@ function say(text, kind, ...buttons) {
 // The PIN
 
 function showPin(why) {
-  place = "pin";
   shift = { open: false };
   sheet.close();
   sheet.replaceChildren();
-  let pin = "";
-  const shown = make("output", { "aria-label": word("shift.pin_help") });
-  const put = (more) => {
-    pin = (pin + more).slice(0, PIN_MOST);
-    shown.textContent = "•".repeat(pin.length);
-  };
-  const erase = () => {
-    pin = pin.slice(0, -1);
-    put("");
-  };
-  const open = async () => {
-    if (!pin) return;
-    const tried = pin;
-    pin = "";
-    put("");
-    try {
-      await post("/api/shift/open", { pin: tried });
-      say();
-      await look();
-      showHome();
-    } catch (refused) {
-      say(refused.message, "fault");
-    }
-  };
-  const digits = [..."123456789"].map((digit) => button(digit, () => put(digit)));
-  const keys = make("div", { class: "keys" }, ...digits, button(word("shift.pin_erase"), erase, { class: "small" }), button("0", () => put("0")),
-    button(word("shift.pin_open"), open, { class: "main small" }));
-  const typed = (event) => {
-    if (place !== "pin") return document.removeEventListener("keydown", typed);
-    if (/^[0-9]$/.test(event.key)) put(event.key);
-    if (event.key === "Backspace") erase();
-    if (event.key === "Enter" && event.target === document.body) open();
-  };
-  document.addEventListener("keydown", typed);
-  view.replaceChildren(
-    make("div", { class: "pad" }, make("h2", {}, word("shift.pin_title")), make("p", { class: "quiet" }, word("shift.pin_help")), shown, keys,
-      make("p", { class: "quiet" }, word("shift.minute"))),
-  );
+  enter("pin", keypad(open));
   say(why, "fault");
   furnish();
+}
+
+async function open(pin) {
+  try {
+    await post("/api/shift/open", { pin });
+    say();
+    await look();
+    showHome();
+  } catch (refused) {
+    say(refused.message, "fault");
+  }
 }
 
 // What a shift sees
@@ -140,7 +120,7 @@ async function look() {
     if (said.dataset.lost) say();
   } catch (refused) {
     isTouched ||= touched;
-    if (shift.open) {
+    if (shift.open && !said.querySelector(".again")) { // a deed that can be tried again stays said
       say(refused.message, "fault");
       said.dataset.lost = "yes";
     }
@@ -228,11 +208,10 @@ async function renew() {
 // Home: the classes
 
 function showHome() {
-  place = "home";
   const search = make("input", { type: "search", placeholder: word("shift.search"), "aria-label": word("shift.search"), autocomplete: "off" });
   search.addEventListener("input", () => showFind(search.value));
   const found = make("div", { id: "found" });
-  view.replaceChildren(
+  enter("home",
     make("div", { class: "bar" }, search, button(word("shift.paper"), () => {
       asked = null;
       say();
@@ -281,61 +260,47 @@ function pupil(each, withClass = false) {
 
 function showClass(name) {
   attempt("class", { class: name }, (told) => {
-    place = "class";
+    const isThere = place === "class" && view.dataset.class === name; // shown anew after a deed: the list stays where it was
+    const atPx = scrollY;
     view.dataset.class = name;
-    view.replaceChildren(
+    enter("class",
       make("div", { class: "bar" }, button(word("shift.back"), showHome), make("h2", {}, name),
         asked ? "" : button(word("shift.mark_class"), () => showMany(told.pupils, name, null), { class: "push" })),
       make("ul", { class: "pupils" }, ...told.pupils.map((each) => pupil(each))),
     );
+    if (isThere) scrollTo(0, atPx);
   });
 }
 
 // Many at once: a class, or a paper list of a day
 
+/** Tick pupils of a class: today's where `day` is null, or those who stand on the paper list of a day (YYYY-MM-DD). */
 function showMany(pupils, name, day) {
-  place = "mark";
   const id = newId();
-  const title = day ? word("shift.paper_class", { class: name, day }) : name;
-  const ticked = new Set(day ? [] : pupils.filter((each) => !each.eaten).map((each) => each.person));
-  const go = button("", () => attempt("mark", { how: day ? "paper" : "class", day: day ?? undefined, persons: [...ticked], id }, told), { class: "main" });
-  const rows = pupils.map((each) => {
-    const row = button("", () => {
-      if (!ticked.delete(each.person)) ticked.add(each.person);
-      fill();
-    }, { "data-person": each.person, class: !day && each.eaten ? "eaten" : null });
-    row.append(make("span", { class: "box", "aria-hidden": "true" }), make("span", { class: "name" }, each.name));
-    if (!day && each.eaten) row.append(make("span", { class: "mark" }, word("shift.eaten")));
-    return row;
+  const title = day ? word("shift.paper_class", { class: name, day: dayText(day) }) : name;
+  const body = day ? { how: "paper", day } : { how: "class" };
+  const done = (answer) => markedMany(answer, name, day, title);
+  const go = button("", () => attempt("mark", { ...body, persons: list.persons(), id }, done), { class: "main" });
+  const list = tickList(pupils, (each) => !day && !each.eaten, (each) => !day && each.eaten, (count) => {
+    go.textContent = word("shift.mark_count", { count });
+    go.disabled = !count;
   });
-  function fill() {
-    for (const row of rows) row.setAttribute("aria-pressed", ticked.has(row.dataset.person));
-    go.textContent = word("shift.mark_count", { count: ticked.size });
-    go.disabled = !ticked.size;
-  }
-  function told(answer) {
-    const text = word("shift.marked_count", { count: answer.marks.length });
-    if (answer.marks.length) say(text, "done", button(word("shift.undo"), () => undo(answer.marks, title)));
-    else say(text, "fault");
-    if (answer.refused.length) showRefusedMany(answer.refused);
-    day ? showPaper() : showClass(name);
-    look();
-  }
-  const all = button(word("shift.all"), () => {
-    for (const each of pupils) if (day || !each.eaten) ticked.add(each.person);
-    fill();
-  });
-  const none = button(word("shift.none"), () => {
-    ticked.clear();
-    fill();
-  });
-  view.replaceChildren(
-    make("div", { class: "bar" }, button(word("shift.back"), () => (day ? showPaper() : showClass(name))), make("h2", {}, title), all, none),
-    make("p", { class: "quiet" }, day ? word("shift.paper_help") : word("shift.mark_class_help")),
-    make("ul", { class: "pupils" }, ...rows.map((row) => make("li", {}, row))),
+  enter("mark",
+    make("div", { class: "bar" }, button(word("shift.back"), () => (day ? showPaper() : showClass(name))), make("h2", {}, title),
+      button(word("shift.all"), list.all), button(word("shift.none"), list.none)),
+    make("p", { class: "quiet" }, word(day ? "shift.paper_help" : "shift.mark_class_help")),
+    list.element,
     make("div", { class: "go" }, go),
   );
-  fill();
+}
+
+function markedMany(answer, name, day, title) {
+  const text = word("shift.marked_count", { count: answer.marks.length });
+  if (answer.marks.length) say(text, "done", button(word("shift.undo"), () => undo(answer.marks, title)));
+  else say(text, "fault");
+  if (answer.refused.length) showRefusedMany(answer.refused);
+  day ? showPaper() : showClass(name);
+  look();
 }
 
 function showRefusedMany(refused) {
@@ -350,21 +315,28 @@ function showRefusedMany(refused) {
 
 let paperDay = null;
 
+/** Say a day (YYYY-MM-DD) so that nobody takes the month for the day, whatever the browser's own way of writing it is. */
+function dayText(day) {
+  const format = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long", timeZone: "UTC" });
+  return format.format(new Date(day));
+}
+
 function showPaper() {
-  place = "paper";
   const today = shift.today;
   const first = new Date(Date.parse(today) - PAPER_DAYS * DAY_MS).toISOString().slice(0, 10);
   const day = make("input", { type: "date", max: today, min: first, value: paperDay ?? today, required: true });
-  day.addEventListener("change", () => (paperDay = day.value));
-  const grid = (shift.classes ?? []).map((each) =>
-    make("li", {}, button(each.name, () => {
-      if (!day.reportValidity()) return;
-      paperDay = day.value;
-      attempt("class", { class: each.name }, (told) => showMany(told.pupils, each.name, day.value));
-    }, { "data-class": each.name })),
-  );
-  view.replaceChildren(
-    make("div", { class: "bar" }, button(word("shift.back"), showHome), make("h2", {}, word("shift.paper_title")), make("label", {}, word("shift.day"), day)),
+  const said = make("b", {}, dayText(day.value));
+  day.addEventListener("input", () => {
+    paperDay = day.value || null;
+    said.textContent = paperDay ? dayText(paperDay) : "";
+  });
+  const open = (name) => {
+    if (day.reportValidity()) attempt("class", { class: name }, (told) => showMany(told.pupils, name, day.value));
+  };
+  const grid = (shift.classes ?? []).map((each) => make("li", {}, button(each.name, () => open(each.name), { "data-class": each.name })));
+  enter("paper",
+    make("div", { class: "bar" }, button(word("shift.back"), showHome), make("h2", {}, word("shift.paper_title")),
+      make("label", {}, word("shift.day"), day), said),
     make("p", { class: "quiet" }, word("shift.paper_help")),
     make("ul", { class: "grid" }, ...grid),
   );
@@ -450,9 +422,10 @@ document.addEventListener("keydown", () => {
   touchedMs = Date.now();
 });
 setInterval(() => {
-  if (!shift.open) return;
-  showRecent();
-  if (Date.now() - touchedMs > HOME_AFTER_MS && place !== "home" && place !== "pin") {
+  if (shift.open) showRecent();
+  if (Date.now() - touchedMs <= HOME_AFTER_MS) return;
+  if (isTill) location.replace(display); // the line waits for its answers; the shift stays open
+  else if (shift.open && place !== "home") {
     sheet.close();
     showHome();
   }

@@ -1,31 +1,35 @@
 // The paired tablets, on the host's own screen: a code for another, the list, and letting one go.
-import { make, post, word } from "/static/common.js";
+import { button, make, post, word } from "/static/common.js";
 
 const part = (id) => document.getElementById(id);
+
+function say(text) {
+  part("fault").textContent = text;
+  part("fault").hidden = false;
+}
 
 async function attempt(deed) {
   part("fault").hidden = true;
   try {
     await deed();
   } catch (refused) {
-    part("fault").textContent = refused.word === "shift.closed" ? word("tablets.needs_shift") : refused.message;
-    part("fault").hidden = false;
+    say(refused.word === "shift.closed" ? word("tablets.needs_shift") : refused.message);
   }
 }
 
 async function list() {
   const told = await post("/api/tablets/list");
+  if (told.fault) say(word("tablets.closed", { why: told.fault }));
   part("address").textContent = told.address;
   part("fingerprint").textContent = told.fingerprint;
   part("none").hidden = told.tablets.length > 0;
   part("list").replaceChildren(
     ...told.tablets.map((each) => {
-      const button = make("button", { type: "button" }, word("tablets.revoke"));
-      button.addEventListener("click", () => attempt(async () => {
+      const press = button(word("tablets.revoke"), () => attempt(async () => {
         await post("/api/tablets/revoke", { id: each.id });
         await list();
       }));
-      return make("li", {}, make("b", {}, each.name), ` ${new Date(each.paired_at).toLocaleDateString()} `, button);
+      return make("li", {}, make("b", {}, each.name), ` ${new Date(each.paired_at).toLocaleDateString(document.documentElement.lang)} `, press);
     }),
   );
 }

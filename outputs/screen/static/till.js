@@ -1,6 +1,6 @@
 // A till's display: shows each answer at once, large, for some seconds; then waits for the next card.
 
-import { follow, make, word } from "/static/common.js";
+import { fit, follow, make, watchBuild, word } from "/static/common.js";
 import { play, unlockBy } from "/static/sound.js";
 
 const answer = document.getElementById("answer");
@@ -8,7 +8,7 @@ const part = (selector) => answer.querySelector(selector);
 const recent = document.getElementById("recent");
 const SHOWN_MS = { served: 4000, again: 4000, refused: 7000, unknown: 7000, ask: 60000, one_card: 4000, unreadable: 4000 };
 const SOUNDS = { served: "yes", again: "again", refused: "no", unknown: "no", ask: "ask", one_card: "no", unreadable: "no" };
-const LEAST_LETTERS = 4;
+const MANY_CLASSES = 24; // more stand closer together, so that all are seen without a touch
 const START_MS = 1500;
 const RECENT_MS = 15000;
 const RECENT_MOST = 4;
@@ -16,6 +16,7 @@ let fading = null;
 let away = "starting"; // then "no_connection" or "no_reader" while nothing can be answered, null while all is well
 
 const reader = answer.dataset.reader;
+sessionStorage.setItem("display", location.pathname); // where the shift's page in this window leads back to
 const hasSounds = answer.dataset.sounds === "on";
 document.getElementById("tablets").hidden = answer.dataset.tablets !== "yes";
 if (hasSounds) unlockBy(document.getElementById("sound"));
@@ -27,8 +28,7 @@ function paint(look, { title = word(`till.${look}`), name = "", className = "", 
   answer.classList.toggle("has-photo", photo !== null);
   part("use").setAttribute("href", `#s-${look === "no_connection" ? "no_reader" : look}`);
   for (const [selector, text] of [[".word", title], [".name", name], [".class", className], [".more", more]]) {
-    part(selector).textContent = text;
-    part(selector).style.setProperty("--n", Math.max(LEAST_LETTERS, ...text.split(/[\s-]+/).map((each) => each.length)));
+    fit(part(selector), text);
   }
   part(".photo").hidden = photo === null;
   if (photo === null) part(".photo").removeAttribute("src");
@@ -79,18 +79,21 @@ function showCounts(told) {
     ? word("till.of_expected", { served: told.pupils, expected: told.expected })
     : String(told.total);
   document.getElementById("part").style.width = told.expected ? `${Math.min(100, (100 * told.pupils) / told.expected)}%` : "0";
-  document.getElementById("classes").replaceChildren(
+  const classes = document.getElementById("classes");
+  classes.classList.toggle("many", told.classes.length > MANY_CLASSES);
+  classes.replaceChildren(
     ...told.classes.map((each) => {
       const isAway = each.expected === 0;
       const isAll = !isAway && each.served >= each.expected;
       const counts = isAway ? (each.served || "–") : `${each.served}/${each.expected}`;
       const look = isAway ? "away" : isAll ? "all" : "some";
-      return make("li", { class: look, title: isAway ? word("till.absent_class") : null }, make("span", {}, each.name), make("b", {}, String(counts)));
+      return make("li", { class: look, title: isAway ? `${each.name}: ${word("till.absent_class")}` : each.name }, make("span", {}, each.name), make("b", {}, String(counts)));
     }),
   );
 }
 
 function showState(told) {
+  watchBuild(told.build);
   document.getElementById("time").textContent = told.time;
   document.getElementById("signs").replaceChildren(
     ...told.signs.map((sign) => make("li", { class: sign.level }, word(sign.word, sign.values))),

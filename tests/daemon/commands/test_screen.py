@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -71,7 +72,7 @@ def test_it_serves_both_listeners_feeds_the_watchdog_and_ends_in_order(host: Hos
     """Ready once all is served, also while no daemon runs; SIGTERM ends it with 0."""
     with serving(host) as process:
         assert got(ports[0], "/shift") == 200
-        assert got(ports[1], tls=True) == 303
+        host.wait_until(lambda: _lets_tablets_in(ports[1]), "tablets to come in", WITHIN_S)
         host.manager.wait("WATCHDOG=1", 3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(WITHIN_S) == 0
@@ -87,14 +88,33 @@ def test_a_port_that_is_taken_is_said_and_ends_it(host: HostRig, ports: tuple[in
     assert (told.returncode, f"127.0.0.1:{ports[0]}: Address already in use" in told.stderr) == (1, True)
 
 
-def test_the_till_is_served_where_tablets_cannot_come_in(host: HostRig, ports: tuple[int, int]) -> None:
-    """Their port is another program's: that is said, and the till's own page, on which pupils wait, is there all the same."""
-    with socket.socket() as taken:
+def test_tablets_come_in_once_their_port_is_free(host: HostRig, ports: tuple[int, int]) -> None:
+    """Their port is another program's: that is said, the till's own page is there all the same, and nobody has to start anything anew."""
+    with contextlib.ExitStack() as stack:
+        taken = stack.enter_context(socket.socket())
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", ports[1]))
         taken.listen()
-        with serving(host):
-            assert got(ports[0], "/shift") == 200
-    assert f"127.0.0.1:{ports[1]}: Address already in use" in host.log()
+        stack.enter_context(serving(host))
+        assert got(ports[0], "/shift") == 200
+        host.wait_until(lambda: f"127.0.0.1:{ports[1]}: Address already in use" in host.log(), "the word", WITHIN_S)
+        (found,) = _doctor(host, "tablets")
+        assert (found["level"], "try again by themselves" in found["mend"]) == ("warning", True)
+        taken.close()
+        host.wait_until(lambda: _lets_tablets_in(ports[1]), "tablets to come in", 2 * WITHIN_S)
+        assert [each["level"] for each in (*_doctor(host, "tablets"), *_doctor(host, "pages"))] == ["ok", "ok"]
+
+
+def _doctor(host: HostRig, check: str) -> list[dict[str, str]]:
+    told = [json.loads(line) for line in host.viipe("doctor", "--json").stdout.splitlines()]
+    return [each for each in told if each["check"] == check]
+
+
+def _lets_tablets_in(port: int) -> bool:
+    try:
+        return got(port, tls=True) == 303
+    except OSError:
+        return False
 
 
 def test_a_file_without_pages_is_said(host: HostRig) -> None:
@@ -115,6 +135,7 @@ def test_a_tablet_is_paired_listed_and_revoked_by_the_command_line(host: HostRig
         assert code is not None
         assert f"https://127.0.0.1:{ports[1]}/" in told
         assert re.search(r"([0-9A-F]{2}:){31}[0-9A-F]{2}", told)
+        host.wait_until(lambda: _lets_tablets_in(ports[1]), "tablets to come in", WITHIN_S)
         assert _pair(ports[1], code[1]) == 200
         assert _pair(ports[1], code[1]) == 403
     listed = host.viipe("screen", "tablets").stdout

@@ -1,4 +1,7 @@
-"""The library desk's page in a real browser, its deeds in a shift, and who may listen at its WebSocket."""
+"""The library desk's page in a real browser, its deeds in a shift, and who may listen at its WebSocket.
+
+The pictures that it takes are those of docs/library.md: `VIIPE_SCREENS=docs/screens` keeps them.
+"""
 
 import contextlib
 import http.server
@@ -10,6 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from outputs.screen import photos
+from sync.people import Person
+from tests.rig.pictures import drawn, picture
 from tests.rig.screen import HOST_FILE, PEOPLE, ScreenRig
 from tests.rig.typed import TypedKeyboard
 
@@ -21,6 +26,18 @@ READING: Final = {
         "clock": {"time": "2026-11-23T10:00:00Z"},
     }
 }
+WORDS_ARE_WHOLE: Final = """() => {
+  const text = document.querySelector(".first").firstChild, part = document.createRange();
+  return [...text.data.matchAll(/[^ -]+/g)].every((word) => {
+    part.setStart(text, word.index);
+    part.setEnd(text, word.index + word[0].length);
+    return part.getClientRects().length === 1;
+  });
+}"""
+LONG: Final = Person(
+    "T-1002", "Maksimiliaana-Konstantsia Aleksandriina", "Maksimiliaana-Konstantsia Aleksandriina Vana-Tammsalu", "10C",
+    has_photo=True, identifiers={"library": "9233733100000000123"},
+)  # fmt: skip
 SHIFT: Final = {"day": "2026-11-23", "served": [], "undoable": [], "asking": []}
 DESK: Final = '\n[desk]\nidentifier = "library"\ntypes = "uinput"\n'
 
@@ -65,10 +82,17 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="module")
+def portrait(browser: Browser) -> bytes:
+    """Draw somebody who does not exist."""
+    return drawn(browser)
+
+
 @pytest.fixture
-def page(browser: Browser, screen: ScreenRig) -> Iterator[Page]:
+def page(browser: Browser, screen: ScreenRig, portrait: bytes) -> Iterator[Page]:
     """Open the desk's page and wait until it hears; no error of its scripts is let pass."""
-    context = browser.new_context(base_url=screen.url)
+    screen.people.photos["T-1002"] = portrait
+    context = browser.new_context(base_url=screen.url, viewport={"width": 1280, "height": 800})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened = context.new_page()
     opened.set_default_timeout(WAIT_MS)
@@ -86,6 +110,8 @@ def test_T11_V6_4_a_tap_shows_the_person_big_and_types_the_number(
     screen: ScreenRig, page: Page, keyboard: TypedKeyboard
 ) -> None:
     """First name, name, class and number stand there; the keyboard typed it once, and the page says so."""
+    expect(page.locator("#answer")).to_have_attribute("data-look", "waiting", timeout=WAIT_MS)
+    picture(page, "desk-waiting")
     screen.tell(tap())
     expect(page.locator(".first")).to_have_text("Jaan", timeout=WAIT_MS)
     expect(page.locator(".whole")).to_have_text("Jaan Kask · 7A")
@@ -95,6 +121,41 @@ def test_T11_V6_4_a_tap_shows_the_person_big_and_types_the_number(
     size_px = float(page.locator(".first").evaluate("each => parseFloat(getComputedStyle(each).fontSize)"))
     assert size_px >= 48
     assert keyboard.texts == ["123"]
+    picture(page, "desk-identified")
+
+
+def test_T11_on_a_telephone_in_russian(screen: ScreenRig, page: Page) -> None:
+    """One column, nothing wider than the screen; the language is chosen on the page."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="RU", exact=True).click()
+    expect(page.locator(".word")).to_have_text("Приложите карту", timeout=WAIT_MS)
+    screen.tell(tap())
+    expect(page.locator(".typed.done")).to_have_text("Номер введён", timeout=WAIT_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    picture(page, "desk-phone")
+
+
+def test_a_long_name_leaves_room_for_the_number(screen: ScreenRig, page: Page) -> None:
+    """On a small till's screen, with a photo: no word of the name is broken, number and button are seen without a touch."""
+    screen.people.people["T-1002"] = LONG
+    page.set_viewport_size({"width": 1024, "height": 600})
+    screen.tell(tap())
+    expect(page.locator(".first")).to_have_text(LONG.first_name, timeout=WAIT_MS)
+    page.wait_for_function(WORDS_ARE_WHOLE, timeout=WAIT_MS)
+    expect(page.locator(".number output")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".copy")).to_be_in_viewport(ratio=1)
+
+
+def test_nobody_is_asked_for_a_card_that_cannot_be_read(screen: ScreenRig, page: Page) -> None:
+    """While the reader is away the desk does not say "hold the card"; whoever is shown stays, for the number can be copied."""
+    screen.tell({"lost": "the daemon ended the connection"})
+    expect(page.locator("#answer")).to_have_attribute("data-look", "away", timeout=WAIT_MS)
+    screen.tell(READING)
+    expect(page.locator("#answer")).to_have_attribute("data-look", "waiting", timeout=WAIT_MS)
+    screen.tell(tap())
+    screen.tell({"lost": "the daemon ended the connection"})
+    expect(page.locator("#condition")).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator(".number output")).to_have_text("123")
 
 
 def test_the_number_is_copied_by_one_click(screen: ScreenRig, page: Page) -> None:
@@ -114,6 +175,7 @@ def test_T11_a_refused_substitute_shows_its_reason_and_no_name(
     expect(page.locator(".hint")).to_contain_text("Asenduskaart")
     assert "Jaan" not in page.locator("#answer").inner_text()
     assert keyboard.texts == []
+    picture(page, "desk-substitute")
 
 
 def test_a_keyboard_that_fails_is_said_on_the_page(screen: ScreenRig, page: Page, keyboard: TypedKeyboard) -> None:
@@ -150,6 +212,7 @@ def test_T11_whoever_forgot_the_card_is_found_by_name_in_a_shift_and_handed_over
     page.get_by_placeholder("Nimi või selle algus").fill("kask")
     expect(page.locator("#found li")).to_have_count(1)
     assert "123" not in page.locator("#found").inner_text()  # the number is shown when it is handed over
+    picture(page, "desk-by-name")
     page.get_by_role("button", name="Anna number üle").click()
     expect(page.locator(".number output")).to_have_text("123")
     expect(page.locator(".first")).to_have_text("Jaan")
@@ -157,6 +220,28 @@ def test_T11_whoever_forgot_the_card_is_found_by_name_in_a_shift_and_handed_over
     (mark,) = [each for each in screen.daemon.asked if each["ask"] == "fact"]
     assert (mark["act"], mark["service"], mark["person"], mark["how"]) == ("serve", "library", "T-1002", "hand")
     assert mark["by"] == "w-1"
+
+
+def test_an_ended_shift_leaves_no_name_at_the_desk(screen: ScreenRig, page: Page) -> None:
+    """The librarian who leaves ends the shift on the page: the list goes, and nobody is found without a PIN."""
+    page.get_by_placeholder("PIN-kood").fill("4711")
+    page.get_by_role("button", name="Ava vahetus").click()
+    expect(page.locator("#worker")).to_have_text("Tiiu Tamm", timeout=WAIT_MS)
+    page.get_by_placeholder("Nimi või selle algus").fill("kask")
+    expect(page.locator("#found li")).to_have_count(1)
+    page.get_by_role("button", name="Lõpeta vahetus").click()
+    expect(page.get_by_placeholder("PIN-kood")).to_be_visible(timeout=WAIT_MS)
+    assert "Kask" not in page.content()
+    assert "Tiiu" not in page.content()
+    assert screen.post("/api/desk/find", {"text": "kask"})[1]["refused"] == "shift.closed"
+
+
+def test_a_shift_opens_also_while_the_daemon_is_away(screen: ScreenRig, page: Page) -> None:
+    """The PIN was right: the page says so by what it shows, whoever else does not answer."""
+    screen.daemon.answers.clear()
+    page.get_by_placeholder("PIN-kood").fill("4711")
+    page.get_by_role("button", name="Ava vahetus").click()
+    expect(page.get_by_placeholder("Nimi või selle algus")).to_be_focused(timeout=WAIT_MS)
 
 
 def test_without_a_shift_nobody_is_found_or_handed_over(screen: ScreenRig, keyboard: TypedKeyboard) -> None:

@@ -212,3 +212,44 @@ def test_a_part_that_dies_ends_the_pages() -> None:
     sock = listening(Address("127.0.0.1", 0))
     with contextlib.closing(sock), pytest.raises(LookupError):
         Pages([Served(Starlette(), sock)], Feed(nobody), [dies]).run()
+
+
+def got(port: int) -> int:
+    """Return the status of a page; a socket that is bound and not yet served is waited for."""
+    until_s = time.monotonic() + WITHIN_S
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN_S)
+        try:
+            connection.request("GET", "/shift")
+            return connection.getresponse().status
+        except OSError:
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
+        finally:
+            connection.close()
+
+
+def test_a_listener_that_comes_later_is_served_then() -> None:
+    """The pages do not wait for it; once it is there it is served, and ends with them."""
+    with ScreenRig() as screen:
+        may_come = threading.Event()
+
+        async def later() -> Served:
+            await asyncio.to_thread(may_come.wait, WITHIN_S)
+            return Served(Guard(app(screen.parts), Listener(port)), sock)
+
+        sock = listening(Address("127.0.0.1", 0))
+        port = int(sock.getsockname()[1])
+        own = listening(Address("127.0.0.1", 0))
+        own_port = int(own.getsockname()[1])
+        first = Served(Guard(app(screen.parts), Listener(own_port)), own)
+        pages = Pages([first], Feed(nobody), later=[later])
+        thread = threading.Thread(target=pages.run, daemon=True)
+        thread.start()
+        assert got(own_port) == 200
+        may_come.set()
+        assert got(port) == 200
+        assert pages.addresses == [f"http://127.0.0.1:{own_port}/", f"http://127.0.0.1:{port}/"]
+        pages.stop()
+        thread.join(WITHIN_S)
+        assert not thread.is_alive()

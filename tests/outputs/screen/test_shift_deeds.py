@@ -193,10 +193,13 @@ def test_a_daemon_that_is_away_is_said_and_the_same_again_is_one_mark(school: Sh
 
 
 def test_what_the_disk_refuses_is_said(school: ShiftSchool) -> None:
-    """Nothing is marked that is not on disk: the worker is told to write it on paper."""
+    """A pupil who stands there is served as by a tap, which waits in memory; a paper list can wait, and the worker is told so."""
     school.journal.db.close()
-    status, told = school.screen.post("/api/shift/serve", {"person": "mari", "id": ID})
+    listed = {"how": "paper", "persons": ["mari"], "day": "2026-11-23", "id": ID}
+    status, told = school.screen.post("/api/shift/mark", listed)
     assert (status, told["refused"]) == (502, "shift.not_noted")
+    assert done(school, "serve", person="mari", id=ID)["mark"] == ID
+    assert len(school.journal.ring) == 1
 
 
 def test_a_serving_of_long_ago_has_no_time_of_today(school: ShiftSchool) -> None:

@@ -40,7 +40,7 @@ class Door:
         self.cookie = f"viipe-8443={session.id}"
         self.clock = Clock()
         attempts = Attempts(3, self.clock)
-        door = TabletDoor(self.pairing, "https://192.168.1.7:8443/", "AB:CD")
+        door = self.door = TabletDoor(self.pairing, lambda: "https://192.168.1.7:8443/", "AB:CD")
         self.routes = {
             each.path: each for each in tablet_routes(screen.parts, door, attempts) if isinstance(each, Route)
         }
@@ -117,6 +117,15 @@ def test_nobody_is_paired_without_a_shift(door: Door, path: str) -> None:
     door.cookie = ""
     response = door.ask(path, {"id": "x"})
     assert (response.status_code, told(response)["refused"]) == (403, "shift.closed")
+
+
+def test_a_closed_door_gives_no_code_and_says_why(door: Door) -> None:
+    """Where their port cannot be had a code would send somebody to an address where nobody answers."""
+    door.door.fault = "0.0.0.0:8443: Address already in use"
+    response = door.ask("/api/tablets/code")
+    refused = {"refused": "tablets.closed", "values": {"why": "0.0.0.0:8443: Address already in use"}}
+    assert (response.status_code, told(response)) == (503, refused)
+    assert told(door.ask("/api/tablets/list"))["fault"] == "0.0.0.0:8443: Address already in use"
 
 
 def test_tries_are_bounded_for_all_tablets_together(door: Door) -> None:

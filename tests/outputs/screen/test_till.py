@@ -246,3 +246,16 @@ def test_one_reader_is_shown_at_once() -> None:
         page = screen.get("/")[1].decode()
         assert 'data-reader="till-1"' in page
         assert 'data-sounds="off"' in page
+
+
+def test_a_librarys_host_leads_to_its_desk() -> None:
+    """`/` of a host whose readers are all a desk's is the desk's page; of several, the desk's reader leads there."""
+    desk = '\n[desk]\nservice = "library"\n'
+    with ScreenRig(HOST_FILE.replace('service = "canteen"', 'service = "library"') + desk) as screen:
+        status, headers, _ = screen.client.request("GET", "/")
+        assert (status, headers["location"]) == (303, "/desk")
+    with ScreenRig(HOST_FILE + desk) as screen:
+        assert b'data-readers="till-1 desk-1"' in screen.get("/")[1]
+        status, headers, _ = screen.client.request("GET", "/till/desk-1")
+        assert (status, headers["location"]) == (303, "/desk")
+        assert b'data-reader="till-1"' in screen.get("/till/till-1")[1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -149,3 +150,9 @@ def test_a_text_is_of_the_asked_length_or_refused(screen: ScreenRig, value: obje
     """Whatever a script sends, a deed gets a text."""
     endpoint = web.answered(screen.parts, lambda given: {"said": given.text("said", most=20)})
     assert told(asked(endpoint, json.dumps({"said": value}).encode()))[0] == 400
+
+
+def test_a_page_says_of_which_build_it_is() -> None:
+    """The same for every page and language; what is told later of another one has the page loaded anew."""
+    assert f'data-build="{web.build()}"' in web.whole_page("pair", "et", {})
+    assert re.fullmatch(r"[0-9a-f]{16}", web.build())
