@@ -1,8 +1,9 @@
 """An output whose device a guardian's process holds (`outputs.guardian`): this is the end that commands.
 
 Each guards the other. The guardian ends a pulse by itself; should it not say so in time, die, or say nonsense, it is
-killed and another begun at once, whose opening puts the device to rest. No command is ever said twice: a guardian that
-failed in the middle of one has failed it, and a new one begins at rest.
+killed and another begun at once, whose opening puts the device to rest. One that says its device failed is left to put it
+to rest when it is back; the next waits until it has let go. No command is ever said twice: a guardian that failed in the
+middle of one has failed it, and a new one begins at rest.
 """
 
 import contextlib
@@ -29,6 +30,10 @@ AGAIN_S: Final = 0.25
 LONGEST_AGAIN_S: Final = 5.0
 LEAVE_S: Final = 0.5
 MOST_BYTES: Final = 4_096
+
+
+class _SaidFault(OutputFault):
+    """The guardian's own last word: it is well, and its device is not."""
 
 
 class Guarded:
@@ -126,6 +131,8 @@ class Guarded:
         )
         try:
             self._hear(process)
+        except _SaidFault:
+            raise  # it puts its device to rest by itself, also when nobody begins another
         except (OutputFault, OSError):
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)  # the next one must find the device free
@@ -174,7 +181,7 @@ class Guarded:
                 case Kind.REST:
                     self._pulse.rest()
                 case Kind.FAULT:
-                    raise OutputFault(said.text)
+                    raise _SaidFault(said.text)
             self._changed.notify_all()
 
     def _drain(self) -> None:

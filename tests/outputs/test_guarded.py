@@ -264,6 +264,18 @@ def test_so_it_is_when_the_output_is_closed_meanwhile(relay: Door) -> None:
     relay.wait_off()
 
 
+def test_so_it_is_when_the_fault_was_known_before(relay: Door) -> None:
+    """A guardian that said its device is gone is not killed for it: nobody else would close the door after the daemon's end."""
+    output = relay.open(max_pulse_s=5)
+    output.move(Command("tap", 4))
+    relay.wait_on()
+    relay.pull()
+    wait_until(lambda: output.trouble() is not None)
+    output.close()
+    relay.plug()
+    relay.wait_off()
+
+
 def test_a_board_that_is_pulled_at_rest_is_told_before_a_grant(relay: Door) -> None:
     """A pulled line is a fault of the output while nobody asks for anything; it is none when the board is back, and nothing pulsed."""
     output = relay.open()
