@@ -19,7 +19,7 @@ NAME: Final = "simulation"
 ROOT: Final = Path(__file__).parent.parent
 YEARS: Final = 100
 DAYS_A_YEAR: Final = 175
-SHORT_DAYS: Final = 20
+SHORT_DAYS: Final = 60  # of fewer the preparing would be half
 GOAL_MIN: Final = 10.0
 _LINE: Final = re.compile(r"seed \d+: (\d+) days, (\d+) taps in [\d.]+ s", re.ASCII)
 

@@ -53,12 +53,15 @@ class Record:
     """What is known of one host's journal from outside."""
 
     answered: list[Answer] = field(default_factory=list)
-    durable: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    durable: dict[tuple[int, int], bytes] = field(default_factory=dict)  # what the registry was not yet held against
     last_id: int = 0
     last_place: tuple[int, int] = (0, 0)
     verified: set[tuple[int, int]] = field(default_factory=set)  # places that the registry was found to hold
     last_pk: int = 0
     lunches: dict[tuple[str, str], list[_Lunch]] = field(default_factory=dict)  # by (day, holder)
+    touched: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # since the last look: a dead clock adds to days long gone
     undone: set[str] = field(default_factory=set)
 
 
@@ -70,9 +73,7 @@ def tap_id_of(body: bytes) -> str:
 def note_taken(world: "World", name: str) -> None:
     """The registry has taken a batch of a host: what it holds is known there, facts are in what it has published by now."""
     host = world.hosts[name]
-    mark = world.registry.hosts[name]
-    mark.refresh_from_db(fields=["epoch", "seq"])
-    last_id = host.journal.id_of(mark.epoch, mark.seq)
+    last_id = host.journal.id_of(*world.registry.mark_of(name))
     if last_id is None:
         return
     for fact in world.facts.get(name, []):
@@ -177,6 +178,7 @@ def _note_lunch(record: Record, event: Any) -> None:  # noqa: ANN401  an event
         day = (event["service_day"], event["holder"])
         lunch = _Lunch(event["time"], event["host"], event["epoch"], event["seq"], event["tap_id"])
         record.lunches.setdefault(day, []).append(lunch)
+        record.touched.add(day)
 
 
 def _note_copy(world: "World", event: Any) -> None:  # noqa: ANN401  the same
@@ -210,31 +212,32 @@ def _exactly_once(world: "World", host: "HostEnd") -> None:
         found[epoch, seq] += 1
         wrong += record.durable.get((epoch, seq)) != bytes(body)
         record.last_pk = pk
-    missing = sorted(record.durable.keys() - record.verified - found.keys())
+    missing = sorted(record.durable.keys() - found.keys())
     twice = sum(count > 1 for count in found.values()) + len(found.keys() & record.verified)
     if missing or twice or wrong:
         told = f"{len(missing)} missing (from {missing[:1]}), {twice} twice, {wrong} that the host does not have"
         raise Broken(Invariant.EXACTLY_ONCE, f"{host.name}: {told}; {host.report.faults}")
     record.verified |= found.keys()
-    for place in found:
-        record.durable[place] = b""  # it was compared, and is not compared again
+    record.durable.clear()  # they were compared, and are not compared again
 
 
 def _excess(world: "World") -> None:
     """Hold the registry's flags against the lunches that the journals tell of: the earliest keeps the day, all others are flagged."""
     lunches: dict[tuple[str, str], list[_Lunch]] = {}
     undone: set[str] = set()
+    touched: set[tuple[str, str]] = set()
     for record in world.records.values():
         undone |= record.undone
+        touched |= record.touched
+        record.touched.clear()
         for day, eaten in record.lunches.items():
             lunches.setdefault(day, []).extend(eaten)
-        record.lunches = {}
     flags = EventFlag.objects.filter(school=world.registry.school, why=Seen.EXCESS, service="canteen")
     flagged: dict[tuple[str, str], set[str]] = {}
     for of_day, holder, tap_id in flags.values_list("day", "holder", "event__tap_id"):
         flagged.setdefault((str(of_day), holder), set()).add(tap_id)
-    for day, eaten in lunches.items():
-        left = sorted(each for each in eaten if each.tap_id not in undone)
+    for day in touched:
+        left = sorted(each for each in lunches[day] if each.tap_id not in undone)
         found = flagged.get(day, set())
         if found != {each.tap_id for each in left[1:]}:
             raise Broken(Invariant.EXCESS, f"{day[1]} on {day[0]}: {len(left)} lunches, and {len(found)} flagged")

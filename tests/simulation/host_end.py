@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -118,8 +119,13 @@ class HostEnd:
         wiring: Wiring,
         neighbours: Mapping[str, Neighbour] | None = None,
         ask_daemon: AskDaemon | None = None,
+        zone: ZoneInfo = ZONE,
     ) -> None:
-        """Take a folder that holds the host's enrolment. `neighbours` are the site's other hosts, None where hosts do not speak."""
+        """Take a folder that holds the host's enrolment. `neighbours` are the site's other hosts, None where hosts do not speak.
+
+        `zone` is what the host's own file says, rightly or wrongly: what the registry publishes goes before it.
+        """
+        self._own_zone = zone
         self._known = neighbours
         self._ask_daemon = ask_daemon
         self.name = name
@@ -128,6 +134,7 @@ class HostEnd:
         self.crash_at = ""
         self.is_full = False  # the disk
         self.was_answered = False  # whether the registry answered the last question
+        self.was_unsure = False  # whether it said that it does not know: a till that was promised it has fallen silent
         self._folder = folder
         self._network = network
         self._serve = serve
@@ -151,7 +158,7 @@ class HostEnd:
         if vouched := self.link.vouched():
             self.clock.vouch(*vouched)
         self.settings = Settings(
-            zone=ZONE,
+            zone=self._own_zone,
             calendar=Calendar(),
             rules={service: Rule(service, kinds=frozenset()) for service in SERVICES},
             outputs={},
@@ -220,7 +227,12 @@ class HostEnd:
             noted=self.noted,
             local=lambda: self.settings,
         )
-        return FactDesk(self.journal, self.facts, self.clock, lambda: ZONE, noted=self.noted, marks=marks)
+        return FactDesk(self.journal, self.facts, self.clock, self._zone, noted=self.noted, marks=marks)
+
+    def _zone(self) -> ZoneInfo:
+        """Return the school's zone, as `daemon.host.Host` does."""
+        told = self.cache.documents
+        return (told.zone if told else None) or self._own_zone
 
     def _start_link(self, boot: Boot) -> None:
         """Put the networked half together: its two workers run to the point where each would wait, and end there."""
@@ -261,7 +273,6 @@ class HostEnd:
         if self._wiring.fetches(self):
             self._pause.clear()
             Fetcher(self._means, self._asks, self._asks).run()
-        self.look_round()
 
     @property
     def has_news(self) -> bool:
@@ -276,10 +287,9 @@ class HostEnd:
         return info.version if info else 0
 
     def upload(self) -> None:
-        """Send what the journal has, then keep house by what the registry answered."""
+        """Send what the journal has. What the registry answered counts once the house is kept."""
         self._pause.clear()
         self._uploader.run()
-        self.look_round()
 
     def look_round(self) -> None:
         """Keep house once, by what the link reports."""
@@ -303,13 +313,14 @@ class HostEnd:
     def _claimed(self, question: Mapping[str, Any], within_s: float) -> Mapping[str, Any]:
         told = {member: question[member] for member in (*_CLAIM_MEMBERS, *PRICES) if member in question}
         request = ClaimRequest.parse(canonical.encode(told))
-        self.was_answered = False
+        self.was_answered = self.was_unsure = False
         try:
             reply = self._asks.ask("POST", "/v1/claims", request.to_json(), total_s=within_s, most_bytes=MAX_BYTES)
             answer = ClaimAnswer.parse(reply.body)
         except (LinkFault, WireFault) as fault:
             return {"unknown": str(fault)}
-        self.was_answered = True
+        self.was_answered = not answer.is_unsure
+        self.was_unsure = answer.is_unsure
         return answer.to_table()
 
     def answer_neighbour(self, host: str, word: str, body: bytes) -> Mapping[str, Any]:
@@ -353,6 +364,14 @@ class HostEnd:
         (body,) = self.journal.db.execute("SELECT event FROM events ORDER BY id DESC LIMIT 1").fetchone()
         event: Event = json.loads(body)
         return event
+
+    def event_of(self, tap_id: str) -> Event:
+        """Return one of the events that were noted just now."""
+        for each in self.journal.ring.waiting():
+            if each.event.get("tap_id") == tap_id:
+                return each.event
+        rows = self.journal.db.execute("SELECT event FROM events ORDER BY id DESC LIMIT 20").fetchall()
+        return next(event for (body,) in rows if (event := json.loads(body)).get("tap_id") == tap_id)
 
     @property
     def is_ill(self) -> bool:

@@ -53,6 +53,7 @@ class Served:
     is_excused: bool = (
         False  # it was served knowingly: beyond the limit by a person's word, or by a clock nobody can rely on
     )
+    is_told: bool = False  # to the registry, by its event
     is_undone: bool = False
     is_undoing_known: bool = False  # to the registry, which has said no to others until then
 
@@ -86,13 +87,17 @@ class Ledger:
         """Write a serving down."""
         self.servings[served.holder, served.place, served.day].append(served)
 
-    def check_second(self, served: Served, reachable: set[str]) -> None:
-        """Hold a new serving against the earlier ones that anybody reachable knew of. Raises Broken."""
+    def check_second(self, served: Served, reachable: set[str], silent: set[str]) -> None:
+        """Hold a new serving against the earlier ones that anybody reachable knew of. Raises Broken.
+
+        What was promised to a host that is `silent` since, and has not told of it, the registry does not know to be served.
+        """
         for before in self.of(served.holder, served.place, served.day):
             if before.is_excused or served.is_excused:
                 continue
-            if before.known_at & reachable:
-                known = ", ".join(sorted(before.known_at & reachable))
+            sure = before.known_at if before.is_told or before.host not in silent else before.known_at - {REGISTRY}
+            if sure & reachable:
+                known = ", ".join(sorted(sure & reachable))
                 raise Broken(
                     Invariant.ONE_LUNCH,
                     f"{served.holder} was served at {before.host} and then at {served.host}, though {known} knew of it",
@@ -119,6 +124,7 @@ class Ledger:
             for each in all_served:
                 if each.host == host:
                     each.known_at.add(REGISTRY)
+                    each.is_told = True
                     each.is_undoing_known = each.is_undone and everybody_hears
 
 

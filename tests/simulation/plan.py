@@ -32,6 +32,7 @@ class Act(StrEnum):
         "eat twice at once"  # two cards of one pupil at two tills, while the first till still waits for its answer
     )
     BY_HAND = "by hand"  # the card is forgotten: the worker marks the meal
+    BY_CLASS = "by class"  # a list of pupils who came without cards, marked at once
     UNDO = "undo"
     FORGET = "forget"  # the card lies at home today
     BORROW = "borrow"  # a substitute from the guard's desk
@@ -93,12 +94,22 @@ class Odds:
     clock: float = 0.08
     disk: float = 0.06
     late_evening: float = 0.03
+    lists: float = 0.15
 
 
 DEFAULT: Final = Odds()
 QUIET: Final = Odds(bad_network=0.0, crash=0.0, clock=0.0, disk=0.0)
 STORM: Final = Odds(
-    bad_network=1.0, crash=0.8, clock=0.4, disk=0.4, again=0.4, at_once=0.1, forgets=0.15, loses=0.05, leaves=0.02
+    bad_network=1.0,
+    crash=0.8,
+    clock=0.4,
+    disk=0.4,
+    again=0.4,
+    at_once=0.1,
+    forgets=0.15,
+    loses=0.05,
+    leaves=0.02,
+    lists=0.6,
 )
 NAMED: Final = {"default": DEFAULT, "quiet": QUIET, "storm": STORM}
 
@@ -122,6 +133,10 @@ def _people(random: Random, day: date, size: Size, odds: Odds) -> Iterator[_Draw
     for who in size.pupil_names:
         if random.random() >= odds.absent:
             yield from _pupil(random, day, who, size, odds)
+    if random.random() < odds.lists:
+        listed = " ".join(random.sample(size.pupil_names, 3))
+        eats = local(day, 11) + timedelta(seconds=random.randrange(90 * 60))
+        yield eats, Act.BY_CLASS, listed, random.choice(size.till_names), ""
     if random.random() < odds.late_evening:
         who = random.choice(size.pupil_names)
         yield local(day, 23, 59, random.randrange(60)), Act.EAT, who, random.choice(size.till_names), ""

@@ -1,7 +1,7 @@
 """The registry's end: its real calls on Django, answering in this process, for one school of its own."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -12,6 +12,8 @@ from registry.api import refusals
 from registry.api.calls import ENDPOINTS, Call, Services
 from registry.cards.expiry import expire_due
 from registry.events import retention
+from registry.events.claims import SILENT
+from registry.events.many import among, asked, listed
 from registry.models import Card, Host, Person, School
 from registry.publishing import changes, keys
 from registry.publishing.deltas import DeltaStore
@@ -25,6 +27,9 @@ from sync.wire.keys import BoxKey, SigningKey, key_id
 from sync.wire.root import read_unverified
 
 ACTOR: Final = "simulator"
+_HEARD: Final = "UPDATE registry_host SET last_heard_at = %s WHERE {hosts}"  # with each request: in plain SQL
+HEARD_EVERY: Final = timedelta(seconds=5)
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _ENDPOINTS: Final = {(each.method, each.path): each for each in ENDPOINTS}
 
 
@@ -44,6 +49,7 @@ class RegistryEnd:
         )
         self.school: School = school_load.load(school_file.parse(school_text), actor=ACTOR, now=now()).school
         self.hosts: dict[str, Host] = {}
+        self.heard_at: dict[str, datetime] = {}
 
     @property
     def site_key(self) -> SiteKey:
@@ -72,8 +78,23 @@ class RegistryEnd:
         identity.write_enrolment(state_dir / identity.ENROLMENT_NAME, enrolment)
         return key.public
 
+    def hear(self, names: Iterable[str]) -> None:
+        """Hear hosts, by a request or by the stream that they hold: written down every few seconds, as `registry.api.signed` does."""
+        now = self.now()
+        due = [name for name in names if now - self.heard_at.get(name, _LONG_AGO) > HEARD_EVERY]
+        if due:
+            self.heard_at |= dict.fromkeys(due, now)
+            at = connection.ops.adapt_datetimefield_value(now)
+            with connection.cursor() as cursor:
+                cursor.execute(_HEARD.format(hosts=among("id", "bigint")), [at, listed(self.hosts[n].pk for n in due)])
+
+    def is_silent(self, host: str) -> bool:
+        """Whether a host was not heard for so long that nobody can say what it did since."""
+        return self.now() - self.heard_at.get(host, _LONG_AGO) > SILENT
+
     def serve(self, host: str, method: str, path: str, body: bytes) -> bytes:
         """Answer a host's request. Raises Refusal in the words of the link."""
+        self.hear([host])
         parts = urlsplit(path)
         endpoint = _ENDPOINTS[method, parts.path]
         call = Call(self.hosts[host], dict(parse_qsl(parts.query)), body, self.now())
@@ -98,10 +119,13 @@ class RegistryEnd:
     @property
     def version(self) -> int:
         """The newest version that was published. Asked often: in plain SQL."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT version FROM registry_sitestate WHERE school_id = %s", [self.school.pk])
-            found = cursor.fetchone()
-        return 0 if found is None else int(found[0])
+        found = asked("SELECT version FROM registry_sitestate WHERE school_id = %s", self.school.pk)
+        return int(found[0][0]) if found else 0
+
+    def mark_of(self, host: str) -> tuple[int, int]:
+        """Return the epoch and number of a host's last event that was taken in order. Asked as often."""
+        ((epoch, seq),) = asked("SELECT epoch, seq FROM registry_host WHERE id = %s", self.hosts[host].pk)
+        return int(epoch), int(seq)
 
     def card(self, number: str) -> Card:
         """Return a card by its number."""

@@ -89,7 +89,18 @@ def run(
 
 
 _TAPS: Final = frozenset(
-    {Act.COME, Act.GO, Act.HANG_UP, Act.TRY, Act.COPY, Act.EAT, Act.EAT_AGAIN, Act.EAT_TWICE_AT_ONCE, Act.BY_HAND}
+    {
+        Act.COME,
+        Act.GO,
+        Act.HANG_UP,
+        Act.TRY,
+        Act.COPY,
+        Act.EAT,
+        Act.EAT_AGAIN,
+        Act.EAT_TWICE_AT_ONCE,
+        Act.BY_HAND,
+        Act.BY_CLASS,
+    }
 )
 
 

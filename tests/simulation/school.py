@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 ZONE: Final = ZoneInfo("Europe/Tallinn")
+ABROAD: Final = ZoneInfo("Pacific/Honolulu")  # as an image for somewhere else left it: half a day behind
 FIRST_DAY: Final = date(2026, 9, 1)
 SCHOOL_DAYS: Final = 175
 _BREAKS: Final = (

@@ -20,13 +20,14 @@ from policy.model import Decision, Verdict
 from policy.reasons import Flag, Reason
 from registry.cards import entering, substitutes, transitions
 from registry.ledger import booking
-from registry.models import AccountKind, Card, Enrolment, PublishedRow
+from registry.models import AccountKind, Enrolment, PublishedRow
 from registry.people import enrolments
 from registry.refusal import Refused
 from sync.link.faults import Unreachable
 from sync.link.neighbours.directory import Neighbour
 from sync.wire.event import Event, from_utc_text, place_of
 from sync.wire.neighbour import Heard, Tell
+from sync.wire.quota import ClaimAnswer
 from tests.simulation import checks, school
 from tests.simulation.clocks import FAR_FUTURE, RTC_IS_DEAD, TrueTime
 from tests.simulation.host_end import COPIER, HOOK, TILL, WAY_IN, WAY_OUT, Crash, HostEnd, Wiring
@@ -49,6 +50,7 @@ from tests.simulation.school import DOOR, GUARD, Size
 
 FOLDER: Final = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108  memory, and a folder of our own in it
 _SERVED_ALREADY: Final = frozenset({Reason.ALREADY_TODAY, Reason.ALREADY_JUST_NOW})
+_MOST_ROUNDS: Final = 6
 _READERS: Final = {Act.COME: WAY_IN, Act.GO: WAY_OUT, Act.HANG_UP: HOOK}
 
 
@@ -87,12 +89,13 @@ class World:
         self.registry = (wiring or Wiring()).registry(folder / "registry", self.true, school.text(size))
         self.hands = Hands({who: [school.card_of(who)] for who in size.pupil_names}, list(school.substitutes(size)))
         self.person_ids = {who: str(self.registry.person(who).pk) for who in size.pupil_names}
-        self.card_ids: dict[str, str] = {}
         self.rows: dict[int, dict[bytes, HeldCard]] = {}
         self.ledger = Ledger()
         self.facts: dict[str, list[LocalFact]] = {}
         self.settled: dict[tuple[str, int], int] = {}  # by host and row: the version that holds the fact
-        self.claims: set[str] = set()  # the taps whose question the registry has heard
+        self.claims: set[str] = (
+            set()
+        )  # the taps that the registry has promised a serving: of one that it refused it knows nothing
         self.by_tap: dict[str, Served] = {}
         self.marks: dict[str, list[tuple[str, str]]] = {}  # by host: (tap_id, holder) of marks
         self.records = {name: checks.Record() for name in size.host_names}
@@ -125,11 +128,13 @@ class World:
                 wires,
                 others if size.speaks else None,
                 self.ask_daemon,
+                school.ABROAD if name == size.till_names[-1] else school.ZONE,
             )
         self.observe()
         for host in self.hosts.values():
             host.start()
             host.fetch()
+            host.look_round()
 
     def close(self) -> None:
         """End all programs."""
@@ -140,15 +145,23 @@ class World:
 
     def serve(self, host: str, method: str, path: str, body: bytes) -> bytes:
         """Let the registry answer a host, and note what it has heard by that."""
+        if (
+            path == "/v1/claims"
+        ):  # what a till has told is in doubt once it has fallen silent; the others hold their stream
+            self.registry.hear(self._in_touch())
         answer = self.registry.serve(host, method, path, body)
-        if path == "/v1/claims":
-            self._heard_claim(body)
+        if path == "/v1/claims" and ClaimAnswer.parse(answer).granted:
+            self._promised(body)
         elif method == "POST" and path == "/v1/events":
             self.observe()
             checks.note_taken(self, host)
         return answer
 
-    def _heard_claim(self, body: bytes) -> None:
+    def _in_touch(self) -> set[str]:
+        """Return the hosts whose stream the registry holds: they run, and every message gets through."""
+        return {name for name, each in self.hosts.items() if each.runs and self.network.is_up(name, REGISTRY)}
+
+    def _promised(self, body: bytes) -> None:
         tap_id = checks.tap_id_of(body)
         self.claims.add(tap_id)
         if served := self.by_tap.get(tap_id):
@@ -192,14 +205,15 @@ class World:
         version = self.registry.version
         if version in self.rows:
             return
-        found = PublishedRow.objects.filter(school=self.registry.school, table="cards", row__isnull=False)
-        self.rows[version] = {
-            bytes.fromhex(key): HeldCard.of_row(list(row or ())) for key, row in found.values_list("key", "row")
-        }
-        self.card_ids = {
-            number: str(pk)
-            for number, pk in Card.objects.filter(school=self.registry.school).values_list("number", "pk")
-        }
+        before = max(self.rows, default=0)
+        rows = dict(self.rows.get(before, {}))
+        changed = PublishedRow.objects.filter(school=self.registry.school, table="cards", version__gt=before)
+        for key, row in changed.values_list("key", "row"):
+            if row is None:
+                rows.pop(bytes.fromhex(key), None)
+            else:
+                rows[bytes.fromhex(key)] = HeldCard.of_row(row)
+        self.rows[version] = rows
         for old in [each for each in self.rows if each < version - 400]:
             del self.rows[old]
 
@@ -272,6 +286,43 @@ class World:
         if host.runs:
             self._mark(host, self.person_ids[step.who])
 
+    def by_class(self, step: Step) -> None:
+        """The worker marks all of a list; whoever has eaten is left out by the program itself."""
+        host = self.hosts[step.where]
+        if not host.runs:
+            return
+        persons = [self.person_ids[who] for who in step.who.split()]
+        try:
+            answer = host.note(act="serve", service="canteen", persons=persons, how="class")
+        except Crash:
+            self._crashed(host)
+            return
+        if "error" in answer:
+            if not host.is_ill:
+                raise Broken(Invariant.NOBODY_REFUSED, f"a list at {host.name} failed: {answer['error']}")
+            return
+        for each in answer["answers"]:
+            self._listed(host, each)
+
+    def _listed(self, host: HostEnd, answer: Mapping[str, Any]) -> None:
+        """Hold one line of the answer to a list against what ought to be."""
+        holder = f"person {answer['person']}"
+        self.say(f"list with {holder} at {host.name}: {answer if 'refused' in answer else 'noted'}")
+        if "refused" in answer:
+            reason = answer["refused"]["reason"]
+            if reason in set(_SERVED_ALREADY):
+                self._doubt({holder}, "canteen", self._today(host), host)
+            elif reason != "left":
+                raise Broken(Invariant.NOBODY_REFUSED, f"{holder} of a list at {host.name} was refused: {reason}")
+            return
+        tap_id = str(answer["noted"]["tap_id"])
+        event: Any = host.event_of(tap_id)
+        self.marks.setdefault(host.name, []).append((tap_id, holder))
+        served = Served(holder, "canteen", date.fromisoformat(event["service_day"]), host.name, {host.name})
+        # Once nobody has answered for one of the list, nobody is asked for the others (`daemon.marks`): what that costs is flagged.
+        served.is_excused = bool({Flag.CLOCK_UNTRUSTED, Flag.QUOTA_UNKNOWN} & set(event["flags"]))
+        self._serve(host, served, tap_id)
+
     def undo(self, step: Step) -> None:
         """The worker takes the last mark back; after two minutes that is refused."""
         host, marks = self.hosts[step.where], self.marks.get(step.where, [])
@@ -291,6 +342,7 @@ class World:
             if host.neighbours is not None:
                 host.neighbours.tell()
             self._survives(host, host.upload)  # within a second, where the line allows it
+            self._survives(host, host.look_round)
 
     # Taps and marks
 
@@ -298,7 +350,7 @@ class World:
         """Tap a card, and hold the answer against what ought to be."""
         if not host.runs:
             return
-        host.was_answered = False
+        host.was_answered = host.was_unsure = False
         self._under_way += 1
         try:
             decision = host.tap(reader, school.uid_of(card))
@@ -322,7 +374,7 @@ class World:
 
     def _mark(self, host: HostEnd, person: str, *, asked: str | None = None) -> None:
         """The worker picks the pupil and serves; with the tap that asked, a substitute is lent provisionally (DOMAIN.md, trap 10)."""
-        host.was_answered = False
+        host.was_answered = host.was_unsure = False
         holder = f"person {person}"
         more = {} if asked is None else {"asked": asked}
         try:
@@ -342,26 +394,29 @@ class World:
             if not host.is_ill:
                 raise Broken(Invariant.NOBODY_REFUSED, f"a mark of {holder} at {host.name} failed: {answer['error']}")
             return
-        event = host.last_event()
-        if event["kind"] == "loan":
-            self._note_fact(host, event)
+        last = host.last_event()
+        if last["kind"] == "loan":
+            self._note_fact(host, last)
         tap_id = str(answer["noted"]["tap_id"])
+        event = host.event_of(tap_id)
         self.marks.setdefault(host.name, []).append((tap_id, holder))
         served = Served(holder, "canteen", date.fromisoformat(str(event["service_day"])), host.name, {host.name})
         served.is_excused = Flag.CLOCK_UNTRUSTED in (event["flags"] or ())  # type: ignore[operator]
         self._serve(host, served, tap_id)
 
     def _today(self, host: HostEnd) -> date:
-        return host.time.wall().astimezone(school.ZONE).date()
+        """Return the day that a host goes by, of a refusal that is no event and so tells of none."""
+        return host.clock.moment().at.astimezone(school.ZONE).date()
 
     def _serve(self, host: HostEnd, served: Served, tap_id: str) -> None:
         reachable = {host.name, *self._reached_tills(host)}
         served.known_at |= reachable
-        if self.network.is_up(host.name, REGISTRY) or host.was_answered:
+        if (self.network.is_up(host.name, REGISTRY) or host.was_answered) and not host.was_unsure:
             reachable.add(REGISTRY)
         if self.network.is_up(host.name, REGISTRY) or tap_id in self.claims:
             served.known_at.add(REGISTRY)
-        self.ledger.check_second(served, reachable)
+        silent = {name for name in self.size.till_names if self.registry.is_silent(name)} - self._in_touch()
+        self.ledger.check_second(served, reachable, silent)
         self.ledger.add(served)
         self.by_tap[tap_id] = served
         if host.neighbours is not None:
@@ -568,7 +623,7 @@ class World:
         if not host.runs:
             return
         try:
-            answer = host.note(act=act, card=self.card_ids[card], person=person)
+            answer = host.note(act=act, card=str(self.registry.card(card).pk), person=person)
         except Crash:
             self._crashed(host)
             return
@@ -579,7 +634,12 @@ class World:
     def _note_fact(self, host: HostEnd, event: Event) -> None:
         fact = event["fact"]
         assert isinstance(fact, dict)
-        row_id = host.journal.id_of(int(str(event["epoch"])), int(str(event["seq"]))) or 0
+        known = self.facts.setdefault(host.name, [])
+        if "epoch" in event:
+            row_id = host.journal.id_of(int(str(event["epoch"])), int(str(event["seq"]))) or 0
+        else:  # it waits in memory for the disk, and is in force when that has it: from now on it may be or not
+            row_id = -1 - len(known)
+            self.settled[host.name, row_id] = 0
         noted = LocalFact(
             card=str(fact["card"]),
             act=str(fact["act"]),
@@ -589,7 +649,7 @@ class World:
             row_id=row_id,
             tap_id=str(event["tap_id"]),
         )
-        self.facts.setdefault(host.name, []).append(noted)
+        known.append(noted)
         if host.neighbours is not None:
             host.neighbours.tell()
 
@@ -677,19 +737,21 @@ class World:
         for host in self.hosts.values():
             if host.runs and host.has_news:
                 self._survives(host, host.upload)
+        newest = self.registry.version
         for host in self.hosts.values():
-            if host.runs and host.version != self.registry.version:
+            if host.runs and host.version != newest:
                 self._survives(host, host.fetch)
         for host in self.hosts.values():
             if host.runs and host.neighbours is not None:
                 has_facts = any(each.host == host.name for each in self.facts.get(host.name, ()))
                 host.neighbours.tell(service=None if has_facts else school.CANTEEN)
         for host in self.hosts.values():
-            if host.runs:
-                self._survives(host, host.look_round)
+            self._survives(host, host.look_round)
 
     def _survives(self, host: HostEnd, act: Callable[[], object]) -> None:
-        """Let a host do something by itself, in the midst of which its power may go."""
+        """Let a host that runs do something by itself, in the midst of which its power may go."""
+        if not host.runs:
+            return
         try:
             act()
         except Crash:
@@ -721,15 +783,17 @@ class World:
             _bound_pages(host, is_full=False)
         self.sync(step)
         self.night(step)
-        for host in self.hosts.values():
-            host.upload()
-            host.fetch()
-        self.sync(step)
-        for host in self.hosts.values():
-            host.upload()  # what they heard of each other
-            host.upload()  # what befell them meanwhile
+        for _ in range(_MOST_ROUNDS):  # what they heard of each other, and what befell them meanwhile, is told too
+            if self._is_in_step():
+                break
+            self.sync(step)
         checks.of_the_week(self)
         self.wrong_clocks.clear()
+
+    def _is_in_step(self) -> bool:
+        """Whether nobody has anything to tell, and everybody holds what is published: then another round would change nothing."""
+        newest = self.registry.version
+        return not any(host.has_news or host.version != newest for host in self.hosts.values())
 
     def say(self, what: str) -> None:
         """Write a line into the trace of the run."""
@@ -763,6 +827,7 @@ _DO: Final[dict[Act, Callable[[World, Step], None]]] = {
     Act.EAT_AGAIN: World.eat_again,
     Act.EAT_TWICE_AT_ONCE: World.eat_twice_at_once,
     Act.BY_HAND: World.by_hand,
+    Act.BY_CLASS: World.by_class,
     Act.UNDO: World.undo,
     Act.FORGET: World.forget,
     Act.BORROW: World.borrow,
