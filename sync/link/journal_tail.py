@@ -52,6 +52,7 @@ class JournalTail:
         self._path = path
         self._db: sqlite3.Connection | None = None
         self._inode = 0
+        self._connections = 0
         self._seen: object = None
 
     def close(self) -> None:
@@ -68,7 +69,8 @@ class JournalTail:
 
     def has_changed(self) -> bool:
         """Whether anything was committed since the last asking: one page of shared memory is looked at. Raises JournalFault."""
-        state = self._asked(lambda db: (self._inode, db.execute("PRAGMA data_version").fetchone()[0]))
+        # another connection is a change: versions are each connection's own, and what was committed between two shows in neither
+        state = self._asked(lambda db: (self._connections, db.execute("PRAGMA data_version").fetchone()[0]))
         has_changed, self._seen = state != self._seen, state
         return has_changed
 
@@ -112,6 +114,7 @@ class JournalTail:
             if self._db is None or inode != self._inode:
                 self.close()
                 self._db, self._inode = journal_file.connect_reading(self._path), inode
+                self._connections += 1
             return question(self._db)
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self.close()  # what it was is found out anew: the daemon may be setting a damaged file aside

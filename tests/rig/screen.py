@@ -32,7 +32,7 @@ from outputs.screen.parts import Event, NoDaemon, Parts
 from outputs.screen.server import Pages, Served, listening
 from outputs.screen.sessions import Sessions
 from outputs.worker import OutputWorker
-from sync.people import Person, Worker
+from sync.people import Person, Worker, natural
 
 NOON: Final = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)  # a Monday, in Tallinn
 WITHIN_S: Final = 20.0
@@ -92,7 +92,7 @@ class HeldPeople:
     def classes(self) -> Mapping[str, int]:
         """Count them by class."""
         names = [each.class_name for each in self.people.values()]
-        return {name: names.count(name) for name in sorted(set(names))}
+        return {name: names.count(name) for name in sorted(set(names), key=natural)}
 
     def of_class(self, class_name: str) -> Sequence[Person]:
         """Return a class."""

@@ -39,6 +39,7 @@ class ShippedSchool:
         self.host = HostEnd(name, folder / name, self.time, self.network, self.registry.serve, Wiring())
         self.host.start()
         self.host.fetch()
+        self.host.look_round()
 
     def close(self) -> None:
         """End the host."""
@@ -49,6 +50,7 @@ class ShippedSchool:
         self.registry.keep_house(is_weekend=False)
         self.host.upload()
         self.host.fetch()
+        self.host.look_round()
 
     def go_to(self, year: int, month: int, day: int, hour: int) -> None:
         """Let time pass until a school-local moment, and the registry and the host do what they do by themselves."""

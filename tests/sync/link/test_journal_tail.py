@@ -39,6 +39,21 @@ def test_before_there_is_a_journal_there_is_nothing(tail: JournalTail) -> None:
     assert (tail.newest_epoch(), tail.place_of(1, 1), tail.first_after(0)) == (0, None, 0)
 
 
+def test_a_journal_that_was_being_laid_is_news_once_it_holds_something(tail: JournalTail, tmp_path: Path) -> None:
+    """Looked at before it had its tables: what the daemon then records is seen, and not first with the event after it."""
+    with closing(sqlite3.connect(tmp_path / NAME)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    tail.has_changed()
+    assert tail.after(0, 10, MIB) is None
+    with closing(open_journal(tmp_path)) as journal:
+        record(journal, 3)
+        assert tail.has_changed()
+        run = tail.after(0, 10, MIB)
+        assert run is not None
+        assert len(run.events) == 3
+        assert not tail.has_changed()
+
+
 def test_runs_are_bounded_by_number_and_by_size(journal: Journal, tail: JournalTail, tmp_path: Path) -> None:
     """However long the registry was away, what is read at once is small; one great event comes alone."""
     record(journal, 25)
