@@ -202,7 +202,6 @@ function line(person) {
   return make("li", {}, photo, make("span", { class: "name" }, person.name, make("span", { class: "class" }, person.class)), press);
 }
 
-rest();
 listen();
 watchShift();
 setInterval(watchShift, SHIFT_EVERY_MS);
