@@ -5,7 +5,7 @@ checked as MISSING, so that one place says what is expected.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -263,15 +263,21 @@ def kind_of(present: Collection[str], later: Collection[str]) -> Check[str]:
     return check
 
 
-def distinct(check_one: Check[T], what: str) -> Check[T]:
-    """Take each value once."""
-    seen: set[T] = set()
+def distinct(
+    check_one: Check[T],
+    what: str,
+    *,
+    of: Callable[[T], Hashable] = lambda result: result,
+    seen: set[Hashable] | None = None,
+) -> Check[T]:
+    """Take each value once. `of` gives what must not come again; `seen` is shared by keys that name things of one kind."""
+    taken: set[Hashable] = set() if seen is None else seen
 
     def check(value: object) -> T:
         result = check_one(value)
-        if result in seen:
+        if of(result) in taken:
             raise wrong(value, f"another one: {what} has it already")
-        seen.add(result)
+        taken.add(of(result))
         return result
 
     return check

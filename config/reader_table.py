@@ -1,6 +1,6 @@
 """A `[[reader]]` table of the host's file: what all kinds have, and what each kind has beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -94,14 +94,11 @@ def reader_check(services: frozenset[str] | None, outputs: frozenset[str] | None
         "power_cycle": checks.program,
     }
 
-    paths: dict[str, str] = {}
-
     def check(value: object) -> ReaderConfig:
         given = checks.table(value)
         kind = given.get("kind")
-        of_serial = [*_of_a_line(given), *_lost_bits(given), *_path_taken(given, "port", paths)]
-        of_nfc = _path_taken(given, "device", paths)
-        faults = _one_way_to_find(given) if kind == "pcsc" else of_serial if kind == "serial" else of_nfc
+        of_serial = [*_of_a_line(given), *_lost_bits(given)]
+        faults = _one_way_to_find(given) if kind == "pcsc" else of_serial if kind == "serial" else []
         known = checks.by_kind(given, common, kinds, _LATER)
         own = REQUIRED.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
         return ReaderConfig(**checks.fields(given, known, {"name", "kind", "service", *own}, also=faults))
@@ -110,9 +107,10 @@ def reader_check(services: frozenset[str] | None, outputs: frozenset[str] | None
 
 
 def _kinds() -> dict[str, dict[str, Check[Any]]]:
+    lines: set[Hashable] = set()  # a line is read by one reader alone, of whatever kind
     return {
         "serial": {
-            "port": checks.device_path,
+            "port": checks.distinct(checks.device_path, "another reader", seen=lines),
             "baud": checks.baud,
             "format": checks.one_word(FORMATS),
             "notation": checks.one_word(NOTATIONS),
@@ -124,7 +122,7 @@ def _kinds() -> dict[str, dict[str, Check[Any]]]:
             "lossy": checks.flag,
         },
         "nfc": {
-            "device": checks.distinct(checks.nfc_device, "another reader"),
+            "device": checks.distinct(checks.nfc_device, "another reader", of=_file_of, seen=lines),
             "uid_form": _form_in_bytes("an NFC reader"),
         },
         "pcsc": {
@@ -201,15 +199,9 @@ def _one_way_to_find(given: Mapping[str, object]) -> list[Fault]:
     return []
 
 
-def _path_taken(given: Mapping[str, object], key: str, paths: dict[str, str]) -> list[Fault]:
-    """Tell a device file that another reader has, of whatever kind: a line is read by one alone."""
-    said = given.get(key)
-    path = said.removeprefix("tty:").rpartition(":")[0] if isinstance(said, str) and said.startswith("tty:") else said
-    if not isinstance(path, str) or not path.startswith("/"):
-        return []  # a reader on USB; what is no path at all, the key's own check tells
-    former, paths[path] = paths.get(path), str(said)
-    is_told = key == "device" and former == said  # by the key's own check
-    return [Fault((key,), told(said), "another one: another reader has it already")] if former and not is_told else []
+def _file_of(nfc_device: str) -> str:
+    """Return the device file of an NFC reader on a serial line, whatever chip is said to be there; what else it is named by, as it is."""
+    return nfc_device.removeprefix("tty:").rpartition(":")[0] if nfc_device.startswith("tty:") else nfc_device
 
 
 _OF_A_LINE: Final = ("notation", "prefix", "suffix", "length")

@@ -16,7 +16,7 @@ from registry.models import School
 from registry.office import desk
 from registry.people import photos, rosters
 from registry.publishing import keys
-from registry.publishing.changes import day_passed, local_day
+from registry.publishing.changes import day_passed
 
 EVERY_S: Final = 300.0
 ACTOR: Final = "registry"
@@ -33,7 +33,7 @@ def perform(*, now: Callable[[], datetime] = timezone.now) -> None:
     _try(partial(holds.forget_old, at))
     _try(partial(topup_files.forget_old, at))
     for school in School.objects.order_by("pk"):
-        today = local_day(school, at)
+        today = school.local_day(at)
         _try(partial(expire_due, today, now=at, school=school))
         _try(partial(day_passed, school, today, now=now))
         _try(partial(retention.remove, school, actor=ACTOR, now=at))

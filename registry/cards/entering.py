@@ -8,7 +8,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from registry.cards.states import CLOSED_AT_ONCE, CLOSED_BY_SUCCESSOR, ENTERED_AS, HAS_BEEN_ACTIVE, Action
-from registry.cards.steps import local_day, locked, named, require_unique, unique, write_step
+from registry.cards.steps import locked, named, require_unique, unique, write_step
 from registry.cards.transitions import checked_uid, close, inherited_until, period_of
 from registry.cards.validity import Period, fits_stage, last_day, valid_until
 from registry.models import (
@@ -168,7 +168,7 @@ def _create(  # noqa: PLR0913 the same
     card = prepared(
         school,
         new if new.uid is None else replace(new, uid=checked_uid(school, new.uid, where)),
-        local_day(school, now),
+        school.local_day(now),
         replaces=replaces,
         succession=succession,
         succeeds_because=succeeds_because,

@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from registry.cards.steps import local_day
 from registry.models import Loan, Person, School
 
 
@@ -15,14 +14,14 @@ def open_loans_of(person: Person, school: School) -> list[Loan]:
 def times_lent(person: Person, school: School, since: date | None = None) -> int:
     """Count how often a person was lent a substitute of a school; since a local day, that day included."""
     loans = Loan.objects.filter(person=person, card__school=school).values_list("lent_at", flat=True)
-    return sum(since is None or local_day(school, lent_at) >= since for lent_at in loans)
+    return sum(since is None or school.local_day(lent_at) >= since for lent_at in loans)
 
 
 def last_day(loan: Loan) -> date | None:
     """Return the last day of a loan: the day it was lent is the first of `School.max_loan_days`, None is without limit."""
     school = loan.card.school
     days = school.last_loan_day
-    return None if days is None else local_day(school, loan.lent_at) + days
+    return None if days is None else school.local_day(loan.lent_at) + days
 
 
 def overdue(school: School, today: date) -> list[Loan]:

@@ -5,15 +5,14 @@ What is particular to a step stands in `transitions`, `substitutes` and `enterin
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.cards.states import Action, Machine, machine, possible, states_for
-from registry.models import Card, CardState, CardStep, School
+from registry.models import Card, CardState, CardStep
 from registry.publishing import changes
 from registry.refusal import Refused
 
@@ -43,11 +42,6 @@ def table_of(card: Card) -> Machine:
 def named(card: Card) -> str:
     """Name a card in a refusal."""
     return _("card %(number)s") % {"number": card.number}
-
-
-def local_day(school: School, at: datetime) -> date:
-    """Return the school's local day at a moment."""
-    return at.astimezone(ZoneInfo(school.timezone)).date()
 
 
 def require(card: Card, action: Action) -> CardState:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from registry import audit
 from registry.cards.loans import open_loans_of
 from registry.cards.states import Action
-from registry.cards.steps import local_day, locked, named, require, take, write_step
+from registry.cards.steps import locked, named, require, take, write_step
 from registry.models import (
     Card,
     CardKind,
@@ -59,7 +59,7 @@ def lend(  # noqa: PLR0913 a loan's own columns
         take(card, Action.TAKE_BACK, actor=actor, now=now, note=_("was lent to somebody else"), loan=held.pk)
     require(card, Action.LEND)
     if from_fact is None:
-        _require_borrower(card, person, local_day(card.school, now))
+        _require_borrower(card, person, card.school.local_day(now))
     loan = Loan.objects.create(card=card, person=person, lent_at=now, lent_by=actor, is_provisional=provisional)
     told = {"loan": loan.pk, "person": person.pk, "provisional": provisional} | _born(from_fact)
     take(card, Action.LEND, actor=actor, now=now, note=note, **told)
@@ -187,7 +187,7 @@ def _order_duplicate(card: Card, number: str | None, *, actor: str, now: datetim
         succession=Succession.REPLACEMENT,
         replaces=card,
         succeeds_because=card.close_reason,
-        ordered_on=local_day(card.school, now),
+        ordered_on=card.school.local_day(now),
     )
     write_step(duplicate, Action.ENTER, "", actor=actor, now=now, replaces=card.number)
     changes.card_changed(duplicate, now=lambda: now)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from policy.uid import UidError, UidForm, canonical, is_random
 from registry.cards import substitutes
 from registry.cards.states import CLOSED_AT_ONCE, CLOSED_BY_SUCCESSOR, HAS_BEEN_ACTIVE, Action
-from registry.cards.steps import local_day, locked, named, require, take, unique
+from registry.cards.steps import locked, named, require, take, unique
 from registry.cards.validity import Period, is_over, valid_until
 from registry.models import Card, CardKind, CardProduct, CardState, CloseReason, Enrolment, Role, School, Succession
 from registry.refusal import Refused
@@ -55,7 +55,7 @@ def _plain(card: Card, action: Action, *, actor: str, now: datetime, note: str =
 def order(card: Card, *, actor: str, now: datetime, note: str = "") -> Card:
     """Order an approved card from its maker (T5): from this day its validity counts."""
     card = locked(card)
-    card.ordered_on = card.ordered_on or local_day(card.school, now)
+    card.ordered_on = card.ordered_on or card.school.local_day(now)
     return take(card, Action.ORDER, actor=actor, now=now, note=note)
 
 
@@ -76,7 +76,7 @@ def activate(card: Card, *, actor: str, now: datetime, note: str = "") -> Card:
     _require_unfollowed(card)
     if card.uid is None:
         raise Refused("no_uid", named(card), _("no chip read yet"), _("a card that was read at a desk or imported"))
-    today = local_day(card.school, now)
+    today = card.school.local_day(now)
     befores = _predecessors(card)
     card.valid_from = card.valid_from or today
     card.valid_until = _until(card, befores[0] if befores else None, today)
@@ -118,7 +118,7 @@ def close(  # noqa: PLR0913 what may be said of a closing
         raise Refused(
             "closed_by_successor", named(card), found, _("lost or stolen; else the activation of the new card")
         )
-    if reason == CloseReason.LEFT and _is_there(card, local_day(card.school, now)):
+    if reason == CloseReason.LEFT and _is_there(card, card.school.local_day(now)):
         raise Refused(
             "has_not_left", named(card), _("a person who is still at the school"), _("a leaving that has passed")
         )
@@ -146,7 +146,7 @@ def extend(card: Card, *, actor: str, now: datetime, until: date | None = None, 
     """
     card = locked(card)
     require(card, Action.EXTEND)
-    today = local_day(card.school, now)
+    today = card.school.local_day(now)
     _require_unfollowed(card)
     if card.valid_until is None:
         raise Refused(
@@ -165,7 +165,7 @@ def extend(card: Card, *, actor: str, now: datetime, until: date | None = None, 
 def hand_over(card: Card, *, actor: str, now: datetime, note: str = "") -> Card:
     """Note that a card is in its person's hands, before or after it is activated (T16, V2.3)."""
     card = locked(card)
-    card.handed_over_on = local_day(card.school, now)
+    card.handed_over_on = card.school.local_day(now)
     return take(card, Action.HAND_OVER, actor=actor, now=now, note=note)
 
 

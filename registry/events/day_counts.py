@@ -3,9 +3,8 @@
 from collections import Counter
 from datetime import date
 
-from django.db.models import Q
-
 from registry.models import Enrolment, Event, Fact, School
+from registry.people.enrolments import current
 from sync.wire.day_counts import MAX_CLASSES, DayCounts
 
 
@@ -16,8 +15,7 @@ def day_counts(school: School, service: str, day: date) -> DayCounts:
     served = set(
         servings.exclude(holder="").exclude(direction="out").exclude(pk__in=undone).values_list("person", flat=True)
     )
-    lasts = Q(valid_until=None) | Q(valid_until__gte=day)
-    stays = Enrolment.objects.filter(lasts, school=school, valid_from__lte=day).exclude(class_name="")
+    stays = Enrolment.objects.filter(current(school, day)).exclude(class_name="")
     class_of = dict(stays.order_by("valid_from", "pk").values_list("person", "class_name"))
     counted = Counter(class_of[person] for person in served if person in class_of)
     told = dict(counted.most_common(MAX_CLASSES))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import IO, Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
@@ -34,7 +33,7 @@ class Row(NamedTuple):
 
 def preview(school: School, file_name: str, file: IO[bytes], *, actor: str, now: datetime) -> TopUpFile:
     """Read a file and keep what it would book. Nothing is booked."""
-    today = now.astimezone(ZoneInfo(school.timezone)).date()
+    today = school.local_day(now)
     lines: list[Line] = []
     unread: list[Unread] = []
     bad: list[BadRow] = []

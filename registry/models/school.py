@@ -1,9 +1,9 @@
 """A school, which is one site: the audience of what is published, and the bounds of what its people may see and do."""
 
 import secrets
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -82,6 +82,10 @@ class School(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def local_day(self, at: datetime) -> date:
+        """Return the school's own day at a moment: what is a day's, whether a lunch or a stay, is of this one."""
+        return at.astimezone(ZoneInfo(self.timezone)).date()
 
     @property
     def events_kept_for(self) -> timedelta:

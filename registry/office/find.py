@@ -82,8 +82,10 @@ def _enrolments(visit: Visit, deed: Deed) -> QuerySet[Enrolment]:
     ever = [
         school for school in visit.schools(deed) if visit.may(Deed.CONTACT, school) or visit.may(Deed.AUDIT, school)
     ]
-    now = Q(valid_until=None) | Q(valid_until__gte=visit.now.date())
-    return Enrolment.objects.filter(Q(school__in=ever) | (now & Q(school__in=visit.schools(deed))))
+    found = Q(school__in=ever)
+    for school in visit.schools(deed):
+        found |= Q(school=school) & (Q(valid_until=None) | Q(valid_until__gte=visit.today(school)))
+    return Enrolment.objects.filter(found)
 
 
 def _any_case(field: str, lookup: str, word: str) -> Q:

@@ -22,7 +22,7 @@ from registry.events import retention
 from registry.models import CardProduct, Enrolment, LibraryIdentifier, Membership, Role, School, Service
 from registry.models.choices import CLOSERS
 from registry.office.permissions import Deed
-from registry.office.visit import Visit, local_date, visit_of
+from registry.office.visit import Visit, visit_of
 from registry.people.classes import by_grade
 from registry.people.enrolments import current
 from registry.publishing.changes import documents_changed, refresh
@@ -225,7 +225,7 @@ class MembershipForm(MembershipBase):
         if given.get("role") != Role.CLASS_TEACHER:
             return {**given, "classes": [], "classes_until": None}
         if isinstance(school, School):
-            today = local_date(school, timezone.now())
+            today = school.local_day(timezone.now())
             known = Enrolment.objects.filter(current(school, today)).exclude(class_name="")
             there = sorted(set(known.values_list("class_name", flat=True)), key=by_grade)
             if not names or not set(names) <= set(there):

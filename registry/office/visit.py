@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
-from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
@@ -86,7 +85,7 @@ class Visit:
 
     def today(self, school: School) -> date:
         """Return the school's own date."""
-        return local_date(school, self.now)
+        return school.local_day(self.now)
 
 
 def visit_of(user: User | AnonymousUser, now: datetime) -> Visit | None:
@@ -107,14 +106,9 @@ def _posts(memberships: QuerySet[Membership], now: datetime) -> tuple[Post, ...]
         school, roles, classes = found.setdefault(membership.school.pk, (membership.school, set(), set()))
         roles.add(membership.role)
         until = membership.classes_until
-        if membership.role == Role.CLASS_TEACHER and (until is None or local_date(school, now) <= until):
+        if membership.role == Role.CLASS_TEACHER and (until is None or school.local_day(now) <= until):
             classes.update(membership.classes)
     return tuple(Post(school, frozenset(roles), frozenset(classes)) for school, roles, classes in found.values())
-
-
-def local_date(school: School, now: datetime) -> date:
-    """Return a school's own date."""
-    return now.astimezone(ZoneInfo(school.timezone)).date()
 
 
 def page(

@@ -16,7 +16,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registry import audit
-from registry.cards.steps import local_day
 from registry.models import Card, LeavingProposal, RosterImport, School
 from registry.people import leavings, roster_csv, roster_ekool
 from registry.people.roster_diff import Change, ChangeKind, RosterDiff
@@ -47,7 +46,7 @@ def preview(school: School, name: str, file: IO[bytes], *, actor: str, now: date
         digest = _keep(file, path_of(roster))
         told = _Told(school)
         with path_of(roster).open("rb") as kept:
-            diff = RosterDiff(school, local_day(school, now))
+            diff = RosterDiff(school, school.local_day(now))
             for change in diff.changes(told.counted(_rows(kind, kept))):
                 told.add(change)
         roster.diff = told.as_json(diff) | {"format": kind, "sha256": digest}
@@ -73,7 +72,7 @@ def apply(roster: RosterImport, *, actor: str, now: datetime, confirm_removals: 
     school = School.objects.select_for_update(no_key=True).get(pk=roster.school_id)  # one import at a time; cards go on
     _check(roster, confirm_removals=confirm_removals)
     told = _Told(school)
-    diff = RosterDiff(school, local_day(school, now))
+    diff = RosterDiff(school, school.local_day(now))
     path = path_of(roster)
     try:
         kept = path.open("rb")

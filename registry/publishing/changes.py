@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from itertools import islice
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -123,18 +122,13 @@ def day_passed(school: School, today: date, *, now: Clock = timezone.now) -> Non
     SiteState.objects.filter(school=school).update(refreshed_on=today)
 
 
-def local_day(school: School, at: datetime) -> date:
-    """Return the school's local day at a moment."""
-    return at.astimezone(ZoneInfo(school.timezone)).date()
-
-
 class _Publication:
     """One bump of a school's version: all rows that differ take the new number, or none does and there is no new version."""
 
     def __init__(self, school: School, at: datetime, today: date | None = None) -> None:
         """Lock the school's state."""
         self._school = school
-        self._today = local_day(school, at) if today is None else today
+        self._today = school.local_day(at) if today is None else today
         self._at = at
         self._state = locked_state(school)
         self._version = self._state.version + 1

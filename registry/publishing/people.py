@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -96,7 +95,7 @@ def document_for(host: Host, known: tuple[int, int], signer: SigningKey, now: da
 def people_of(school: School, shows: str, now: datetime | None = None) -> People:
     """Return whom a host that shows names for this purpose may show."""
     at = timezone.now() if now is None else now
-    day = _today(school, at)
+    day = school.local_day(at)
     is_library = shows == Shows.LIBRARY
     chosen = LibraryIdentifier(school.library_identifier)
     stays = _stays(school, day)
@@ -126,14 +125,10 @@ def people_of(school: School, shows: str, now: datetime | None = None) -> People
 
 def photo_for(host: Host, sha256: str, now: datetime) -> bytes | None:
     """Return a photo that the host's document names, as it was given; None for any other."""
-    day = _today(host.school, now)
+    day = host.school.local_day(now)
     found = _photos(host.school).filter(sha256=sha256, person__in=Person.objects.filter(_among(host.school, day)))
     jpeg = found.values_list("jpeg", flat=True).first()
     return None if jpeg is None else bytes(jpeg)
-
-
-def _today(school: School, at: datetime) -> date:
-    return at.astimezone(ZoneInfo(school.timezone)).date()
 
 
 def _among(school: School, day: date) -> Q:

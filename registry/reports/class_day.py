@@ -3,10 +3,9 @@
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
-from django.db.models import Q
-
 from registry.events.excess import servings
 from registry.models import Enrolment, EnrolmentKind, Person, Service
+from registry.people.enrolments import current
 from sync.wire.event import EventKind
 
 _PUPILS: Final = (EnrolmentKind.PUPIL, EnrolmentKind.EXCHANGE)
@@ -24,10 +23,7 @@ class Pupil(NamedTuple):
 
 def of_class(service: Service, class_name: str, day: date) -> list[Pupil]:
     """Return the pupils who were in the class on that day, by name. What was taken back was not served."""
-    lasts = Q(valid_until=None) | Q(valid_until__gte=day)
-    stays = Enrolment.objects.filter(
-        lasts, school=service.school, class_name=class_name, kind__in=_PUPILS, valid_from__lte=day
-    )
+    stays = Enrolment.objects.filter(current(service.school, day), class_name=class_name, kind__in=_PUPILS)
     persons = {stay.person_id: stay.person for stay in stays.select_related("person")}
     told = servings().filter(school=service.school, service=service.code, service_day=day, person__in=persons)
     first: dict[int, tuple[str, datetime]] = {}

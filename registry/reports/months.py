@@ -12,7 +12,6 @@ from registry import audit
 from registry.events import excess
 from registry.events.many import among, asked, listed
 from registry.models import Adjustment, Cause, ClosedMonth, Host, Service
-from registry.publishing.changes import local_day
 from registry.refusal import Refused
 from registry.reports.counting import Line, lines
 from registry.transactions import deed
@@ -35,8 +34,8 @@ def last_of(first_day: date) -> date:
 def open_months(service: Service, now: datetime) -> list[date]:
     """Return the first days of the months that can be closed: over, not closed, and begun with a day whose events are still kept."""
     school = service.school
-    month, today = first_of(local_day(school, now)), local_day(school, now)
-    oldest = local_day(school, now - school.events_kept_for)
+    month, today = first_of(school.local_day(now)), school.local_day(now)
+    oldest = school.local_day(now - school.events_kept_for)
     closed = set(ClosedMonth.objects.filter(service=service).values_list("first_day", flat=True))
     months = []
     while (month := first_of(month - timedelta(days=1))) >= oldest:
@@ -61,9 +60,9 @@ def close(service: Service, month: date, *, actor: str, now: datetime) -> Closed
     where = f"{service.code} {first:%Y-%m}"
     if ClosedMonth.objects.filter(service=service, first_day=first).exists():
         raise Refused("closed_already", where, _("a closed month"), _("a month that is open"))
-    if first >= first_of(local_day(service.school, now)):
+    if first >= first_of(service.school.local_day(now)):
         raise Refused("not_over", where, _("a month that is not over"), _("a month that is over"))
-    if first < local_day(service.school, now - service.school.events_kept_for):
+    if first < service.school.local_day(now - service.school.events_kept_for):
         raise Refused("events_gone", where, _("days whose events are no longer kept"), _("a later month"))
     figures = [[str(line.day), *line[1:]] for line in lines(service, first, last_of(first))]
     made = ClosedMonth.objects.create(service=service, first_day=first, closed_at=now, closed_by=actor, figures=figures)

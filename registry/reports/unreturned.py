@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
-from registry.cards.steps import local_day
 from registry.models import Enrolment, Loan, School
 from registry.people.enrolments import current
 from registry.reports.school_days import SchoolDays
@@ -30,7 +29,7 @@ def unreturned(school: School, today: date, *, days: int = DEFAULT_DAYS, class_n
     classes = dict(stays.order_by("-kind", "valid_from").values_list("person_id", "class_name"))
     found = []
     for loan in loans.order_by("lent_at", "pk"):
-        since, name = local_day(school, loan.lent_at), classes.get(loan.person_id, "")
+        since, name = school.local_day(loan.lent_at), classes.get(loan.person_id, "")
         first = max(since + timedelta(days=1), today - _LOOK_BACK)
         passed = len(school_days.between(first, today, name)) if first <= today else 0
         if passed > days and class_name in {"", name}:

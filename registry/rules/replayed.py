@@ -73,7 +73,7 @@ def last_week(
 
 def _documents(school: School, now: datetime) -> Documents:
     """Read calendar and zone just as a host does of what is published."""
-    published = documents_of(school, now.astimezone(ZoneInfo(school.timezone)).date())
+    published = documents_of(school, school.local_day(now))
     return parse({name: json.dumps(published[name]) for name in ("calendar", "school")}, None)[0]
 
 

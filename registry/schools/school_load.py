@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 
 from registry import audit
 from registry.cards import substitutes
-from registry.cards.steps import local_day
 from registry.models import Card, CardProduct, CardState, Host, School, Service
 from registry.people.persons import PersonFacts, known_as
 from registry.people.roster_diff import Change, RosterDiff
@@ -83,7 +82,7 @@ def _rows(school: School, file: SchoolFile, actor: str, now: datetime) -> int:
 
     def good() -> Iterator[Change]:
         nonlocal counted
-        for change in RosterDiff(school, local_day(school, now), is_whole=False).changes(file.rows):
+        for change in RosterDiff(school, school.local_day(now), is_whole=False).changes(file.rows):
             if isinstance(change, BadRow):
                 where = _("%(column)s of entry %(line)d") % {"column": change.column, "line": change.line}
                 raise Refused("bad_row", where, change.found, change.expected)

@@ -110,7 +110,7 @@ class RegistryEnd:
     def keep_house(self, *, is_weekend: bool) -> None:
         """Do what the serving process does by itself (`registry.chores`), what is slow at the end of the week alone."""
         at = self.now()
-        today = changes.local_day(self.school, at)
+        today = self.school.local_day(at)
         expire_due(today, now=at, school=self.school)
         changes.day_passed(self.school, today, now=self.now)
         if is_weekend:

@@ -1,14 +1,13 @@
 """A step is whole: state, history, audit and what hosts are told, or nothing."""
 
 import traceback
-from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from django.db import transaction
 
 from registry.cards.states import Action
-from registry.cards.steps import local_day, locked, require, take, unique
+from registry.cards.steps import locked, require, take, unique
 from registry.models import AuditEntry, Card, CardState, CardStep, SiteState
 from registry.refusal import Refused
 from tests.rig import registered
@@ -57,8 +56,3 @@ def test_a_step_of_no_table_names_what_is_possible() -> None:
     with pytest.raises(Refused) as refused:
         require(card, Action.LEND)
     assert "close" in refused.value.expected
-
-
-def test_a_day_is_the_schools() -> None:
-    """22:30 UTC is the next day in Tallinn."""
-    assert local_day(registered.school(), datetime(2026, 11, 23, 22, 30, tzinfo=UTC)) == date(2026, 11, 24)

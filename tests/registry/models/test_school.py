@@ -1,5 +1,7 @@
 """A school, its card products and its people: what the tables themselves refuse."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
@@ -20,6 +22,11 @@ def test_each_school_has_a_key_of_its_own() -> None:
 def test_unless_the_school_says_otherwise_the_it_worker_closes() -> None:
     """T24: the IT worker closes the card."""
     assert School.objects.get(pk=registered.school().pk).roles_that_close == [Role.IT]
+
+
+def test_a_day_is_the_schools() -> None:
+    """22:30 UTC is the next day in Tallinn."""
+    assert registered.school().local_day(datetime(2026, 11, 23, 22, 30, tzinfo=UTC)) == date(2026, 11, 24)
 
 
 def test_a_code_stands_once() -> None:

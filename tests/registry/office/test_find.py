@@ -1,8 +1,14 @@
 """Finding people and cards."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from django.test import Client
 
+from registry.models import Enrolment
+from registry.office import find
+from registry.office.permissions import Deed
+from registry.office.visit import visit_of
 from tests.rig.office import OfficeRig
 
 
@@ -47,3 +53,14 @@ def test_a_list_shows_neither_code_nor_address_nor_uid(office: OfficeRig) -> Non
     assert "61001010003" not in page
     assert "onne@example.ee" not in page
     assert "ebf2ce70" not in page
+
+
+def test_who_left_yesterday_is_found_no_more_by_whom_the_present_concerns(office: OfficeRig) -> None:
+    """Yesterday is the school's own: at half past midnight in Tallinn it is still the day before in UTC."""
+    stay = Enrolment.objects.filter(person__family_name="Tamm").get()
+    stay.valid_until = date(2026, 11, 23)
+    stay.save()
+    for hour, is_there in ((21, True), (22, False)):
+        visit = visit_of(office.users["guard"], datetime(2026, 11, 23, hour, 30, tzinfo=UTC))
+        assert visit is not None
+        assert (stay in find._enrolments(visit, Deed.FIND)) is is_there
